@@ -1,0 +1,19 @@
+//! The domain of ShootX: what a generation is, what it costs, and how it lives.
+//!
+//! Pure: [`ids`], [`credits`], [`pricing`], [`workflow`], `generation::lifecycle`.
+//! Ports: [`runpod`], [`images`]. SQL: [`generation`], [`ledger`], [`jobs`], [`db`].
+
+pub mod clock;
+pub mod config;
+pub mod credits;
+pub mod db;
+pub mod generation;
+pub mod ids;
+pub mod images;
+pub mod jobs;
+pub mod ledger;
+pub mod pricing;
+pub mod retry;
+pub mod runpod;
+pub mod telemetry;
+pub mod workflow;

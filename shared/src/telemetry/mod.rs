@@ -1,0 +1,65 @@
+//! What is seen from outside: log lines, metrics and the request id that ties them together.
+//!
+//! Never logged or labelled: bodies, prompts, tokens, user ids as labels.
+
+mod metrics;
+pub mod names;
+mod queues;
+mod request_id;
+
+pub use metrics::serve_metrics;
+pub use queues::watch_queues;
+pub use request_id::RequestId;
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::LogFormat;
+
+/// The one variable read outside [`crate::config`], because its form is `tracing-subscriber`'s own.
+pub const LOG_FILTER_VARIABLE: &str = "RUST_LOG";
+/// What is logged unless that variable says otherwise: ours in full, libraries when something is wrong.
+const LOG_FILTER_DEFAULT: &str =
+    "info,sqlx=warn,hyper=warn,reqwest=warn,apalis=warn,apalis_core=warn,apalis_postgres=warn";
+
+/// Why logs or metrics could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("{LOG_FILTER_VARIABLE} is not a log filter such as info or shared=debug,warn")]
+    Filter,
+    #[error("logging was already set up in this process")]
+    LogsTwice,
+    #[error("metrics cannot be served on {bind} (METRICS_BIND): {reason}")]
+    Metrics { bind: SocketAddr, reason: String },
+}
+
+/// Sends log lines to standard error: JSON objects, or text for people.
+///
+/// # Errors
+/// [`TelemetryError::Filter`] for a malformed `RUST_LOG`; [`TelemetryError::LogsTwice`] when called again.
+pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
+    let filter = match std::env::var(LOG_FILTER_VARIABLE) {
+        Ok(text) if !text.is_empty() => {
+            EnvFilter::try_new(text).map_err(|_| TelemetryError::Filter)?
+        }
+        _ => EnvFilter::new(LOG_FILTER_DEFAULT),
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => registry
+            .with(
+                lines
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false),
+            )
+            .try_init(),
+        LogFormat::Pretty => registry.with(lines.compact()).try_init(),
+    }
+    .map_err(|_| TelemetryError::LogsTwice)
+}

@@ -1,1 +1,123 @@
-//! (in progress)
+//! Where pictures are kept: the [`ImageStore`] port, its two implementations, and the check every picture passes.
+//!
+//! Rows and jobs carry storage paths, never bytes and never signed links; this module turns one into the other.
+
+mod codec;
+mod container;
+mod inspect;
+mod link;
+mod local;
+mod metered;
+mod path;
+mod picture;
+mod supabase;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use thiserror::Error;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::{Storage, StorageBackend, Supabase};
+
+pub use inspect::{BYTES_MAX, Inspected, PIXELS_MAX, inspect};
+pub use link::BadLink;
+pub use local::{Download, LocalStore, OpenError};
+pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
+pub use picture::{Picture, PictureError, prepare};
+pub use supabase::SupabaseStore;
+
+/// Paths handed to one [`ImageStore::sign`] or [`ImageStore::delete`]. More are refused, so that no caller forgets to page.
+pub const PATHS_MAX: usize = 10_000;
+
+/// Keeps pictures under storage paths such as `{user_id}/{generation_id}/{n}.webp`.
+///
+/// Every method may be repeated without harm. Paths must satisfy [`is_valid_path`]; others are [`StoreError::Rejected`].
+#[async_trait]
+pub trait ImageStore: Send + Sync {
+    /// Stores `bytes` under `path`, replacing what was there. At most [`BYTES_MAX`] bytes.
+    async fn put(&self, path: &str, bytes: Bytes, content_type: &str) -> Result<(), StoreError>;
+
+    /// Reads what is stored under `path`, at most [`BYTES_MAX`] bytes.
+    async fn get(&self, path: &str) -> Result<Bytes, StoreError>;
+
+    /// Removes the objects; those that do not exist are no error.
+    async fn delete(&self, paths: &[String]) -> Result<(), StoreError>;
+
+    /// Links that let anyone read the objects for `ttl` (at least a second), in the order of `paths`. `None`: no such object.
+    async fn sign(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError>;
+}
+
+/// Why the store did not do as asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// There is no such object, or our key may not see it: stores answer both alike.
+    #[error("the object does not exist")]
+    NotFound,
+    /// The same call will be refused again: a bad path, a type or size the bucket refuses, a wrong key.
+    #[error("the image store refused the call: {reason}")]
+    Rejected {
+        /// The store's own code or our reason; holds no path, link or key.
+        reason: String,
+    },
+    /// The store cannot be reached or is overloaded: try later.
+    #[error("the image store is unavailable: {reason}")]
+    Unavailable {
+        /// The store's own code or our reason; holds no path, link or key.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    fn rejected(reason: impl Into<String>) -> Self {
+        Self::Rejected {
+            reason: reason.into(),
+        }
+    }
+
+    fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable {
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The store that the settings choose. Makes no call yet: the first write makes the bucket or the directory.
+///
+/// # Errors
+/// [`StoreError::Rejected`] when `STORAGE_DIR` cannot be used or no TLS client can be built.
+pub fn connect(
+    storage: &Storage,
+    supabase: &Supabase,
+    public_url: &Url,
+    clock: &Clock,
+) -> Result<Arc<dyn ImageStore>, StoreError> {
+    match storage.backend {
+        StorageBackend::Supabase => Ok(Arc::new(SupabaseStore::new(supabase, &storage.bucket)?)),
+        StorageBackend::Local => Ok(Arc::new(LocalStore::new(storage, public_url, clock)?)),
+    }
+}
+
+/// Refuses before any call what no store would take.
+fn check_paths(paths: &[String]) -> Result<(), StoreError> {
+    if paths.len() > PATHS_MAX {
+        return Err(StoreError::rejected(format!(
+            "more than {PATHS_MAX} paths in one call"
+        )));
+    }
+    paths.iter().try_for_each(|path| path::check(path))
+}
+
+/// Refuses bodies no picture of ours may have.
+fn check_size(bytes: &Bytes) -> Result<(), StoreError> {
+    if bytes.is_empty() {
+        return Err(StoreError::rejected("an empty object"));
+    }
+    if bytes.len() > BYTES_MAX {
+        return Err(StoreError::rejected(format!("more than {BYTES_MAX} bytes")));
+    }
+    Ok(())
+}

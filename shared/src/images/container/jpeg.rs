@@ -1,0 +1,87 @@
+//! JPEG: marked segments, with the compressed scans between them, up to the end-of-image marker.
+
+use super::{Broken, Cursor, Survey};
+
+const START: [u8; 2] = [0xFF, 0xD8];
+const END_OF_IMAGE: u8 = 0xD9;
+const START_OF_SCAN: u8 = 0xDA;
+const COLOUR_PROFILE: &[u8] = b"ICC_PROFILE\0";
+
+pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
+    let mut cursor = Cursor::new(file, 0);
+    if cursor.array()? != START {
+        return Err(Broken("no start-of-image marker"));
+    }
+    let mut kept = Vec::with_capacity(file.len());
+    kept.extend_from_slice(&START);
+    loop {
+        let marker = next_marker(&mut cursor)?;
+        if marker == END_OF_IMAGE {
+            kept.extend_from_slice(&[0xFF, END_OF_IMAGE]);
+            break;
+        }
+        let start = cursor.at;
+        let length = usize::from(u16::from_be_bytes(cursor.array()?));
+        let body = cursor.take(
+            length
+                .checked_sub(2)
+                .ok_or(Broken("a segment shorter than its length"))?,
+        )?;
+        if marker == START_OF_SCAN {
+            skip_scan(&mut cursor)?;
+        }
+        if is_kept(marker, body) {
+            kept.extend_from_slice(&[0xFF, marker]);
+            kept.extend_from_slice(&file[start..cursor.at]);
+        }
+    }
+    let stripped = (kept.len() < file.len()).then_some(kept);
+    Ok(Survey {
+        animated: false,
+        stripped,
+    })
+}
+
+/// Any number of fill bytes may stand before a marker.
+fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Broken> {
+    if cursor.byte()? != 0xFF {
+        return Err(Broken("no marker where one must be"));
+    }
+    loop {
+        match cursor.byte()? {
+            0xFF => {}
+            0x00 | 0xD0..=0xD8 => return Err(Broken("a marker out of place")),
+            marker => return Ok(marker),
+        }
+    }
+}
+
+/// Stops before the first marker that is no restart and no stuffed byte.
+fn skip_scan(cursor: &mut Cursor<'_>) -> Result<(), Broken> {
+    loop {
+        let rest = &cursor.file[cursor.at..];
+        let found = rest
+            .iter()
+            .position(|byte| *byte == 0xFF)
+            .ok_or(Broken("the file is cut off"))?;
+        match rest.get(found + 1) {
+            None => return Err(Broken("the file is cut off")),
+            Some(0x00 | 0xD0..=0xD7) => cursor.at += found + 2,
+            Some(0xFF) => cursor.at += found + 1,
+            Some(_) => {
+                cursor.at += found;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Leaves out comments and application data but for JFIF, Adobe's colour transform and the colour profile.
+fn is_kept(marker: u8, body: &[u8]) -> bool {
+    match marker {
+        0xE2 => body.starts_with(COLOUR_PROFILE),
+        0xE0 | 0xEE => true,
+        0xE1..=0xEF | 0xFE => false,
+        _ => true,
+    }
+}

@@ -1,1 +1,176 @@
-//! (in progress)
+//! The database: how processes connect to it, and how its schema is brought up to date.
+//!
+//! Two sets of migrations share it: the queue's own, then ours in `migrations/`. Each keeps its history beside its
+//! tables (`apalis._sqlx_migrations`, `gateway._sqlx_migrations`), where no browser can reach it.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use apalis_postgres::PostgresStorage;
+use secrecy::ExposeSecret;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+
+use crate::config::Database;
+
+/// Longest wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection idle for longer than this is tried before it is used, so that a restarted server costs no failed query.
+const IDLE_TRUST: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+const LIFETIME_MAX: Duration = Duration::from_mins(30);
+/// Bounds of every service session: one statement, one wait for a lock, one pause inside a transaction.
+const SESSION_LIMITS: &str = "set statement_timeout = '10s'; set lock_timeout = '5s'; \
+     set idle_in_transaction_session_timeout = '15s'";
+
+/// Names the advisory lock that one migration at a time holds.
+const MIGRATION_LOCK: i64 = 0x5368_6f6f_7458;
+/// A migration waits for another one this long, and then for any table lock this long: a table that is in use for
+/// longer would otherwise queue all other sessions behind the migration.
+const MIGRATION_TURN_LIMITS: &str = "set statement_timeout = 0; set lock_timeout = '5min'";
+const MIGRATION_LIMITS: &str = "set lock_timeout = '10s'; set client_min_messages = warning";
+
+const HISTORY: &str = "gateway._sqlx_migrations";
+const QUEUE_HISTORY: &str = "apalis._sqlx_migrations";
+
+/// Our migrations. A database may be ahead of them: the previous release runs while a newer schema is there.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("../migrations");
+    migrator.dangerous_set_table_name(HISTORY);
+    migrator.create_schema("gateway");
+    migrator.set_ignore_missing(true);
+    migrator
+});
+
+/// The queue's migrations, embedded in its crate.
+static QUEUE_MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = PostgresStorage::<()>::migrations();
+    migrator.set_ignore_missing(true);
+    migrator
+});
+
+/// Why the database cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("the database address cannot be read")]
+    Address(#[source] sqlx::Error),
+    #[error("the database is behind this release, it lacks {}; run `shootx-api migrate`", missing.join(", "))]
+    Behind { missing: Vec<String> },
+    #[error("another migration has held the lock for more than 5 minutes")]
+    Busy,
+    #[error("the migrations of {set} failed")]
+    Migrate {
+        set: &'static str,
+        #[source]
+        source: MigrateError,
+    },
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for.
+///
+/// Connects on first use: a service starts, and reports itself not ready, while its database is away.
+///
+/// # Errors
+/// [`DatabaseError::Address`] when the URL is not a Postgres one.
+pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, DatabaseError> {
+    let options: PgConnectOptions = settings.url.expose_secret().parse().map_err(DatabaseError::Address)?;
+    Ok(PgPoolOptions::new()
+        .max_connections(settings.pool_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .max_lifetime(LIFETIME_MAX)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > IDLE_TRUST {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SESSION_LIMITS).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.application_name(application_name)))
+}
+
+/// What [`migrate`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// Names of what was applied now, in order; empty when the database was up to date.
+    pub applied: Vec<String>,
+}
+
+/// Brings the schema up to date: the queue's migrations, then ours, under a lock that one caller holds at a time.
+///
+/// `url` must be a direct connection (or a session pooler) of the role that owns the tables.
+///
+/// # Errors
+/// Each migration is a transaction of its own: after an error those before it stay applied, and a repeat goes on there.
+pub async fn migrate(url: &str) -> Result<Migrated, DatabaseError> {
+    let options: PgConnectOptions = url.parse().map_err(DatabaseError::Address)?;
+    let mut connection = options.application_name("shootx-migrate").connect().await?;
+    connection.execute(MIGRATION_TURN_LIMITS).await?;
+    let turn = sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut connection).await;
+    if let Err(error) = turn {
+        let timed_out = error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03"));
+        return Err(if timed_out { DatabaseError::Busy } else { error.into() });
+    }
+    connection.execute(MIGRATION_LIMITS).await?;
+
+    let missing = missing(&mut connection).await?;
+    run(&QUEUE_MIGRATOR, "the queue", &mut connection).await?;
+    run(&MIGRATOR, "the product", &mut connection).await?;
+    connection.close().await?; // also gives the lock back, as does a crash
+    Ok(Migrated { applied: missing })
+}
+
+async fn run(migrator: &Migrator, set: &'static str, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    migrator.run(connection).await.map_err(|source| DatabaseError::Migrate { set, source })
+}
+
+/// Checks that everything this release needs has been applied. A database that is ahead passes.
+///
+/// # Errors
+/// [`DatabaseError::Behind`] names what is missing.
+pub async fn ensure_current(pool: &PgPool) -> Result<(), DatabaseError> {
+    let missing = missing(&mut *pool.acquire().await?).await?;
+    if missing.is_empty() { Ok(()) } else { Err(DatabaseError::Behind { missing }) }
+}
+
+/// What a unique, check or foreign key violation was about, for the constraints that code reacts to.
+pub fn constraint_name(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.constraint()
+}
+
+async fn missing(connection: &mut PgConnection) -> Result<Vec<String>, DatabaseError> {
+    let mut missing = Vec::new();
+    for (migrator, history, set) in [(&*QUEUE_MIGRATOR, QUEUE_HISTORY, "queue "), (&*MIGRATOR, HISTORY, "")] {
+        let applied = applied(connection, history).await?;
+        let absent = migrator.iter().filter(|migration| !applied.contains(&migration.version));
+        missing.extend(absent.map(|migration| format!("{set}{} {}", migration.version, migration.description)));
+    }
+    Ok(missing)
+}
+
+async fn applied(connection: &mut PgConnection, history: &'static str) -> Result<BTreeSet<i64>, DatabaseError> {
+    let known: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+        .bind(history)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !known {
+        return Ok(BTreeSet::new());
+    }
+    let query = match history {
+        QUEUE_HISTORY => "select version from apalis._sqlx_migrations where success",
+        _ => "select version from gateway._sqlx_migrations where success",
+    };
+    Ok(sqlx::query_scalar(query).fetch_all(connection).await?.into_iter().collect())
+}

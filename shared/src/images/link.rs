@@ -40,26 +40,14 @@ impl Signer {
             .push("files")
             .extend(path.split('/'));
         let signature = URL_SAFE_NO_PAD.encode(self.mac(path, expires).finalize().into_bytes());
-        link.query_pairs_mut()
-            .append_pair("e", &expires.to_string())
-            .append_pair("s", &signature);
+        link.query_pairs_mut().append_pair("e", &expires.to_string()).append_pair("s", &signature);
         link
     }
 
     /// Whether the link's parts belong together and still hold. Compares in constant time.
-    pub(super) fn verify(
-        &self,
-        path: &str,
-        expires: i64,
-        signature: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), BadLink> {
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| BadLink::Forged)?;
-        self.mac(path, expires)
-            .verify_slice(&signature)
-            .map_err(|_| BadLink::Forged)?;
+    pub(super) fn verify(&self, path: &str, expires: i64, signature: &str, now: DateTime<Utc>) -> Result<(), BadLink> {
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadLink::Forged)?;
+        self.mac(path, expires).verify_slice(&signature).map_err(|_| BadLink::Forged)?;
         if expires <= now.timestamp() {
             return Err(BadLink::Expired);
         }
@@ -80,20 +68,11 @@ mod tests {
     use super::*;
 
     fn signer(secret: &str) -> Signer {
-        Signer::new(
-            SecretString::from(secret),
-            Url::parse("https://api.example.com").expect("a URL"),
-        )
+        Signer::new(SecretString::from(secret), Url::parse("https://api.example.com").expect("a URL"))
     }
 
     fn parts(link: &Url) -> (i64, String) {
-        let find = |name: &str| {
-            link.query_pairs()
-                .find(|(key, _)| key == name)
-                .expect("present")
-                .1
-                .into_owned()
-        };
+        let find = |name: &str| link.query_pairs().find(|(key, _)| key == name).expect("present").1.into_owned();
         (find("e").parse().expect("a number"), find("s"))
     }
 
@@ -105,58 +84,30 @@ mod tests {
     fn a_link_holds_until_its_expiry() {
         let signer = signer("secret");
         let (expires, signature) = parts(&signer.link("u/g/1.webp", 1_000));
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires, &signature, at(999)),
-            Ok(())
-        );
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires, &signature, at(1_000)),
-            Err(BadLink::Expired)
-        );
+        assert_eq!(signer.verify("u/g/1.webp", expires, &signature, at(999)), Ok(()));
+        assert_eq!(signer.verify("u/g/1.webp", expires, &signature, at(1_000)), Err(BadLink::Expired));
     }
 
     #[test]
     fn a_link_opens_nothing_but_its_own_path_and_time() {
         let signer = signer("secret");
         let (expires, signature) = parts(&signer.link("u/g/1.webp", 1_000));
-        assert_eq!(
-            signer.verify("u/g/2.webp", expires, &signature, at(0)),
-            Err(BadLink::Forged)
-        );
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires + 1, &signature, at(0)),
-            Err(BadLink::Forged)
-        );
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires, "", at(0)),
-            Err(BadLink::Forged)
-        );
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires, "not base64!", at(0)),
-            Err(BadLink::Forged)
-        );
-        assert_eq!(
-            signer.verify("u/g/1.webp", expires, &signature[..20], at(0)),
-            Err(BadLink::Forged)
-        );
+        assert_eq!(signer.verify("u/g/2.webp", expires, &signature, at(0)), Err(BadLink::Forged));
+        assert_eq!(signer.verify("u/g/1.webp", expires + 1, &signature, at(0)), Err(BadLink::Forged));
+        assert_eq!(signer.verify("u/g/1.webp", expires, "", at(0)), Err(BadLink::Forged));
+        assert_eq!(signer.verify("u/g/1.webp", expires, "not base64!", at(0)), Err(BadLink::Forged));
+        assert_eq!(signer.verify("u/g/1.webp", expires, &signature[..20], at(0)), Err(BadLink::Forged));
     }
 
     #[test]
     fn another_secret_makes_another_signature() {
         let (expires, signature) = parts(&signer("one").link("u/g/1.webp", 1_000));
-        assert_eq!(
-            signer("two").verify("u/g/1.webp", expires, &signature, at(0)),
-            Err(BadLink::Forged)
-        );
+        assert_eq!(signer("two").verify("u/g/1.webp", expires, &signature, at(0)), Err(BadLink::Forged));
     }
 
     #[test]
     fn names_are_escaped_in_the_link_alone() {
         let link = signer("secret").link("u/uploads/a b?c.png", 1_000);
-        assert!(
-            link.as_str()
-                .starts_with("https://api.example.com/files/u/uploads/a%20b%3Fc.png?e=1000&s="),
-            "{link}"
-        );
+        assert!(link.as_str().starts_with("https://api.example.com/files/u/uploads/a%20b%3Fc.png?e=1000&s="), "{link}");
     }
 }

@@ -50,38 +50,22 @@ impl LocalStore {
     /// # Errors
     /// [`StoreError::Rejected`] when the directory is not set or cannot be made.
     pub fn new(storage: &Storage, public_url: &Url, clock: &Clock) -> Result<Self, StoreError> {
-        let dir = storage
-            .dir
-            .as_deref()
-            .ok_or_else(|| StoreError::rejected("STORAGE_DIR is not set"))?;
-        std::fs::create_dir_all(dir).map_err(|error| {
-            StoreError::rejected(format!("STORAGE_DIR cannot be made: {}", error.kind()))
-        })?;
+        let dir = storage.dir.as_deref().ok_or_else(|| StoreError::rejected("STORAGE_DIR is not set"))?;
+        std::fs::create_dir_all(dir)
+            .map_err(|error| StoreError::rejected(format!("STORAGE_DIR cannot be made: {}", error.kind())))?;
         // A picture is recorded as delivered, and paid, once it is stored: it must outlive a power cut by then.
         let files = LocalFileSystem::new_with_prefix(dir)
-            .map_err(|error| {
-                StoreError::rejected(format!("STORAGE_DIR cannot be opened: {}", io_kind(&error)))
-            })?
+            .map_err(|error| StoreError::rejected(format!("STORAGE_DIR cannot be opened: {}", io_kind(&error))))?
             .with_fsync(true);
         let signer = Signer::new(storage.link_secret.clone(), public_url.clone());
-        Ok(Self {
-            files,
-            signer,
-            clock: clock.clone(),
-        })
+        Ok(Self { files, signer, clock: clock.clone() })
     }
 
     /// Whether `/files/{path}?e={expires}&s={signature}` is a link of ours that still holds at `now`.
     ///
     /// # Errors
     /// [`BadLink`], compared in constant time.
-    pub fn verify(
-        &self,
-        path: &str,
-        expires: i64,
-        signature: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), BadLink> {
+    pub fn verify(&self, path: &str, expires: i64, signature: &str, now: DateTime<Utc>) -> Result<(), BadLink> {
         self.signer.verify(path, expires, signature, now)
     }
 
@@ -89,29 +73,16 @@ impl LocalStore {
     ///
     /// # Errors
     /// A bad link is found before the disk is touched; a deleted file is [`StoreError::NotFound`].
-    pub async fn open_link(
-        &self,
-        path: &str,
-        expires: i64,
-        signature: &str,
-    ) -> Result<Download, OpenError> {
+    pub async fn open_link(&self, path: &str, expires: i64, signature: &str) -> Result<Download, OpenError> {
         let now = self.clock.now();
         self.verify(path, expires, signature, now)?;
         let bytes = self.get(path).await?;
         let fresh = Duration::from_secs(u64::try_from(expires - now.timestamp()).unwrap_or(0));
-        Ok(Download {
-            bytes,
-            content_type: content_type(path),
-            fresh,
-        })
+        Ok(Download { bytes, content_type: content_type(path), fresh })
     }
 
     async fn read(&self, path: &str) -> Result<Bytes, StoreError> {
-        let found = self
-            .files
-            .get(&parse(path)?)
-            .await
-            .map_err(|error| classify(&error))?;
+        let found = self.files.get(&parse(path)?).await.map_err(|error| classify(&error))?;
         if found.meta.size > BYTES_MAX as u64 {
             return Err(StoreError::rejected(format!("more than {BYTES_MAX} bytes")));
         }
@@ -120,12 +91,7 @@ impl LocalStore {
 
     async fn remove(&self, paths: &[String]) -> Result<(), StoreError> {
         for path in paths {
-            match self
-                .files
-                .delete(&parse(path)?)
-                .await
-                .map_err(|error| classify(&error))
-            {
+            match self.files.delete(&parse(path)?).await.map_err(|error| classify(&error)) {
                 Ok(()) | Err(StoreError::NotFound) => {}
                 Err(error) => return Err(error),
             }
@@ -133,27 +99,16 @@ impl LocalStore {
         Ok(())
     }
 
-    async fn link_all(
-        &self,
-        paths: &[String],
-        ttl: Duration,
-    ) -> Result<Vec<Option<Url>>, StoreError> {
+    async fn link_all(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError> {
         let seconds = i64::try_from(ttl.as_secs().max(1)).unwrap_or(i64::MAX);
         let expires = self.clock.now().timestamp().saturating_add(seconds);
         let mut links = Vec::with_capacity(paths.len());
         for path in paths {
-            links.push(
-                match self
-                    .files
-                    .head(&parse(path)?)
-                    .await
-                    .map_err(|error| classify(&error))
-                {
-                    Ok(_) => Some(self.signer.link(path, expires)),
-                    Err(StoreError::NotFound) => None,
-                    Err(error) => return Err(error),
-                },
-            );
+            links.push(match self.files.head(&parse(path)?).await.map_err(|error| classify(&error)) {
+                Ok(_) => Some(self.signer.link(path, expires)),
+                Err(StoreError::NotFound) => None,
+                Err(error) => return Err(error),
+            });
         }
         Ok(links)
     }
@@ -166,10 +121,7 @@ impl ImageStore for LocalStore {
         path::check(path)?;
         check_size(&bytes)?;
         metered("put", async {
-            self.files
-                .put(&parse(path)?, PutPayload::from_bytes(bytes))
-                .await
-                .map_err(|error| classify(&error))?;
+            self.files.put(&parse(path)?, PutPayload::from_bytes(bytes)).await.map_err(|error| classify(&error))?;
             Ok(())
         })
         .await
@@ -199,8 +151,9 @@ fn parse(path: &str) -> Result<Path, StoreError> {
 fn classify(error: &object_store::Error) -> StoreError {
     match (error, io_kind(error)) {
         // A name below a file, or a directory where a file is meant: nothing was ever stored there.
-        (object_store::Error::NotFound { .. }, _)
-        | (_, ErrorKind::NotADirectory | ErrorKind::IsADirectory) => StoreError::NotFound,
+        (object_store::Error::NotFound { .. }, _) | (_, ErrorKind::NotADirectory | ErrorKind::IsADirectory) => {
+            StoreError::NotFound
+        }
         (_, kind @ (ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)) => {
             StoreError::rejected(kind.to_string())
         }
@@ -222,8 +175,6 @@ fn io_kind(error: &object_store::Error) -> ErrorKind {
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "jpeg" => OutputFormat::Jpg.content_type(),
-        extension => extension
-            .parse()
-            .map_or("application/octet-stream", OutputFormat::content_type),
+        extension => extension.parse().map_or("application/octet-stream", OutputFormat::content_type),
     }
 }

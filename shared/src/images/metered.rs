@@ -28,9 +28,7 @@ pub(super) async fn metered<T, E: Outcome>(
     let started = Instant::now();
     let result = call.await;
     let outcome = result.as_ref().map_or_else(Outcome::outcome, |_| "ok");
-    metrics::counter!(STORAGE_CALLS_TOTAL, "operation" => operation, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!(STORAGE_CALL_SECONDS, "operation" => operation)
-        .record(started.elapsed().as_secs_f64());
+    metrics::counter!(STORAGE_CALLS_TOTAL, "operation" => operation, "outcome" => outcome).increment(1);
+    metrics::histogram!(STORAGE_CALL_SECONDS, "operation" => operation).record(started.elapsed().as_secs_f64());
     result
 }

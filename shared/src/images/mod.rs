@@ -2,9 +2,6 @@
 //!
 //! Rows and jobs carry storage paths, never bytes and never signed links; this module turns one into the other.
 
-mod codec;
-mod container;
-mod inspect;
 mod link;
 mod local;
 mod metered;
@@ -23,11 +20,10 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Storage, StorageBackend, Supabase};
 
-pub use inspect::{BYTES_MAX, Inspected, PIXELS_MAX, inspect};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};
 pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
-pub use picture::{Picture, PictureError, prepare};
+pub use picture::{BYTES_MAX, Inspected, PIXELS_MAX, Picture, PictureError, inspect, prepare};
 pub use supabase::SupabaseStore;
 
 /// Paths handed to one [`ImageStore::sign`] or [`ImageStore::delete`]. More are refused, so that no caller forgets to page.
@@ -73,15 +69,11 @@ pub enum StoreError {
 
 impl StoreError {
     fn rejected(reason: impl Into<String>) -> Self {
-        Self::Rejected {
-            reason: reason.into(),
-        }
+        Self::Rejected { reason: reason.into() }
     }
 
     fn unavailable(reason: impl Into<String>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-        }
+        Self::Unavailable { reason: reason.into() }
     }
 }
 
@@ -104,9 +96,7 @@ pub fn connect(
 /// Refuses before any call what no store would take.
 fn check_paths(paths: &[String]) -> Result<(), StoreError> {
     if paths.len() > PATHS_MAX {
-        return Err(StoreError::rejected(format!(
-            "more than {PATHS_MAX} paths in one call"
-        )));
+        return Err(StoreError::rejected(format!("more than {PATHS_MAX} paths in one call")));
     }
     paths.iter().try_for_each(|path| path::check(path))
 }

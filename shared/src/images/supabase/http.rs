@@ -17,9 +17,8 @@ const API_KEY: HeaderName = HeaderName::from_static("apikey");
 /// JWT that the gateway wants as `apikey` and the store behind it as a bearer token.
 pub(super) fn auth_headers(service_key: &str) -> Result<HeaderMap, StoreError> {
     let secret = |text: &str| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| {
-            StoreError::rejected("the service key holds characters that no key has")
-        })?;
+        let mut value = HeaderValue::from_str(text)
+            .map_err(|_| StoreError::rejected("the service key holds characters that no key has"))?;
         value.set_sensitive(true);
         Ok::<_, StoreError>(value)
     };
@@ -54,10 +53,7 @@ pub(super) async fn attempt(request: RequestBuilder, body_max: usize) -> Result<
 
 async fn read(mut response: Response, body_max: usize) -> Result<Bytes, Failure> {
     let too_long = || Failure::Final(format!("an answer of more than {body_max} bytes"));
-    if response
-        .content_length()
-        .is_some_and(|length| length > body_max as u64)
-    {
+    if response.content_length().is_some_and(|length| length > body_max as u64) {
         return Err(too_long());
     }
     let mut body = BytesMut::new();
@@ -107,9 +103,6 @@ mod tests {
     fn every_part_is_one_segment() {
         let base = Url::parse("http://localhost:5432/").expect("a URL");
         let url = join(&base, &["object", "b", "a b?c#d.png"]).expect("an address");
-        assert_eq!(
-            url.as_str(),
-            "http://localhost:5432/object/b/a%20b%3Fc%23d.png"
-        );
+        assert_eq!(url.as_str(), "http://localhost:5432/object/b/a%20b%3Fc%23d.png");
     }
 }

@@ -54,16 +54,9 @@ impl SupabaseStore {
             .user_agent(concat!("shootx/", env!("CARGO_PKG_VERSION")))
             .default_headers(auth_headers(supabase.service_key.expose_secret())?)
             .build()
-            .map_err(|error| {
-                StoreError::rejected(format!("no HTTP client: {}", error.without_url()))
-            })?;
+            .map_err(|error| StoreError::rejected(format!("no HTTP client: {}", error.without_url())))?;
         let base = join(&supabase.url, &["storage", "v1"])?;
-        Ok(Self {
-            http,
-            base,
-            bucket: bucket.to_owned(),
-            ready: OnceCell::new(),
-        })
+        Ok(Self { http, base, bucket: bucket.to_owned(), ready: OnceCell::new() })
     }
 
     /// Makes the bucket, or makes it private if it was not. Done by itself before the first `put` of a process.
@@ -71,19 +64,9 @@ impl SupabaseStore {
     /// # Errors
     /// As any call.
     pub async fn ensure_bucket(&self) -> Result<(), StoreError> {
-        let new = NewBucket {
-            id: &self.bucket,
-            name: &self.bucket,
-            public: false,
-            file_size_limit: BYTES_MAX,
-        };
+        let new = NewBucket { id: &self.bucket, name: &self.bucket, public: false, file_size_limit: BYTES_MAX };
         let url = join(&self.base, &["bucket"])?;
-        match self
-            .call("create_bucket", JSON_BYTES_MAX, || {
-                self.http.post(url.clone()).json(&new)
-            })
-            .await
-        {
+        match self.call("create_bucket", JSON_BYTES_MAX, || self.http.post(url.clone()).json(&new)).await {
             Ok(_) => return Ok(()),
             Err(Failure::Exists) => {}
             Err(failure) => return Err(failure.into()),
@@ -91,9 +74,7 @@ impl SupabaseStore {
         // Limits that an operator has set on a bucket of hers stay; being private is not for her to lose.
         let url = join(&self.base, &["bucket", &self.bucket])?;
         self.call("update_bucket", JSON_BYTES_MAX, || {
-            self.http
-                .put(url.clone())
-                .json(&BucketSettings { public: false })
+            self.http.put(url.clone()).json(&BucketSettings { public: false })
         })
         .await?;
         Ok(())
@@ -106,28 +87,14 @@ impl SupabaseStore {
         join(&self.base, &parts)
     }
 
-    async fn sign_chunk(
-        &self,
-        paths: &[String],
-        ttl: Duration,
-    ) -> Result<Vec<Option<Url>>, StoreError> {
-        let asked = SignMany {
-            expires_in: ttl.as_secs().max(1),
-            paths,
-        };
+    async fn sign_chunk(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError> {
+        let asked = SignMany { expires_in: ttl.as_secs().max(1), paths };
         let url = join(&self.base, &["object", "sign", &self.bucket])?;
-        let answer = self
-            .call("sign", JSON_BYTES_MAX, || {
-                self.http.post(url.clone()).json(&asked)
-            })
-            .await?;
-        let signed: Vec<Signed> = serde_json::from_slice(&answer).map_err(|_| {
-            StoreError::unavailable("the answer to a signing call is not a list of links")
-        })?;
-        let tokens: HashMap<&str, &str> = signed
-            .iter()
-            .filter_map(|item| Some((item.path.as_str(), item.token()?)))
-            .collect();
+        let answer = self.call("sign", JSON_BYTES_MAX, || self.http.post(url.clone()).json(&asked)).await?;
+        let signed: Vec<Signed> = serde_json::from_slice(&answer)
+            .map_err(|_| StoreError::unavailable("the answer to a signing call is not a list of links"))?;
+        let tokens: HashMap<&str, &str> =
+            signed.iter().filter_map(|item| Some((item.path.as_str(), item.token()?))).collect();
         // Only the token is taken over: the address around it is not percent-encoded, and we know it.
         let link = |path: &String| -> Result<Option<Url>, StoreError> {
             let Some(token) = tokens.get(path.as_str()) else {
@@ -182,9 +149,7 @@ impl ImageStore for SupabaseStore {
     async fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         path::check(path)?;
         let url = self.object_url(&["object", "authenticated"], path)?;
-        Ok(self
-            .call("get", BYTES_MAX, || self.http.get(url.clone()))
-            .await?)
+        Ok(self.call("get", BYTES_MAX, || self.http.get(url.clone())).await?)
     }
 
     async fn delete(&self, paths: &[String]) -> Result<(), StoreError> {
@@ -192,10 +157,7 @@ impl ImageStore for SupabaseStore {
         let url = join(&self.base, &["object", &self.bucket])?;
         for chunk in paths.chunks(PATHS_PER_CALL_MAX) {
             let body = DeleteMany { prefixes: chunk };
-            self.call("delete", JSON_BYTES_MAX, || {
-                self.http.delete(url.clone()).json(&body)
-            })
-            .await?;
+            self.call("delete", JSON_BYTES_MAX, || self.http.delete(url.clone()).json(&body)).await?;
         }
         Ok(())
     }

@@ -46,10 +46,7 @@ pub(super) struct Signed {
 impl Signed {
     /// The token of the link. A path may itself hold `?`, so the last `?token=` counts.
     pub(super) fn token(&self) -> Option<&str> {
-        self.signed_url
-            .as_deref()?
-            .rsplit_once("?token=")
-            .map(|(_, token)| token)
+        self.signed_url.as_deref()?.rsplit_once("?token=").map(|(_, token)| token)
     }
 }
 
@@ -109,12 +106,10 @@ pub(super) fn failure(status: StatusCode, body: &[u8]) -> Failure {
     if let Some(failure) = code.and_then(by_code) {
         return failure;
     }
-    let inner = error
-        .as_ref()
-        .and_then(|error| match error.status_code.as_ref()? {
-            Number::Text(text) => text.parse().ok(),
-            Number::Plain(number) => Some(*number),
-        });
+    let inner = error.as_ref().and_then(|error| match error.status_code.as_ref()? {
+        Number::Text(text) => text.parse().ok(),
+        Number::Plain(number) => Some(*number),
+    });
     let reason = match code.filter(|code| is_plain(code)) {
         Some(code) => format!("{code} (HTTP {})", status.as_u16()),
         None => format!("HTTP {}", inner.unwrap_or(status.as_u16())),
@@ -126,8 +121,9 @@ fn by_code(code: &str) -> Option<Failure> {
     Some(match code {
         "NoSuchKey" => Failure::Missing,
         "KeyAlreadyExists" | "BucketAlreadyExists" | "ResourceAlreadyExists" => Failure::Exists,
-        "SlowDown" | "DatabaseTimeout" | "LockTimeout" | "ResourceLocked" | "InternalError"
-        | "DatabaseError" => Failure::Busy(code.to_owned()),
+        "SlowDown" | "DatabaseTimeout" | "LockTimeout" | "ResourceLocked" | "InternalError" | "DatabaseError" => {
+            Failure::Busy(code.to_owned())
+        }
         "AccessDenied"
         | "NoSuchBucket"
         | "InvalidBucketName"
@@ -153,10 +149,7 @@ fn by_status(status: u16, reason: String) -> Failure {
 
 /// Codes go into logs: only what looks like one may.
 fn is_plain(code: &str) -> bool {
-    (1..=64).contains(&code.len())
-        && code
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -164,26 +157,20 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> Failure {
-        failure(
-            StatusCode::from_u16(status).expect("a status"),
-            body.as_bytes(),
-        )
+        failure(StatusCode::from_u16(status).expect("a status"), body.as_bytes())
     }
 
     #[test]
     fn the_code_decides_before_any_status() {
         let missing = r#"{"statusCode":"404","error":"not_found","message":"Object not found","code":"NoSuchKey"}"#;
         assert_eq!(read(400, missing), Failure::Missing);
-        let exists =
-            r#"{"statusCode":"409","error":"Duplicate","message":"x","code":"KeyAlreadyExists"}"#;
+        let exists = r#"{"statusCode":"409","error":"Duplicate","message":"x","code":"KeyAlreadyExists"}"#;
         assert_eq!(read(400, exists), Failure::Exists);
-        let database =
-            r#"{"statusCode":"500","error":"DatabaseError","message":"x","code":"DatabaseError"}"#;
+        let database = r#"{"statusCode":"500","error":"DatabaseError","message":"x","code":"DatabaseError"}"#;
         assert_eq!(read(500, database), Failure::Busy("DatabaseError".into()));
         let timeout = r#"{"statusCode":"544","error":"x","message":"x","code":"DatabaseTimeout"}"#;
         assert_eq!(read(400, timeout), Failure::Busy("DatabaseTimeout".into()));
-        let denied =
-            r#"{"statusCode":"403","error":"Unauthorized","message":"x","code":"AccessDenied"}"#;
+        let denied = r#"{"statusCode":"403","error":"Unauthorized","message":"x","code":"AccessDenied"}"#;
         assert_eq!(read(400, denied), Failure::Final("AccessDenied".into()));
         let slow = r#"{"error":"too_many_connections","code":"SlowDown"}"#;
         assert_eq!(read(429, slow), Failure::Busy("SlowDown".into()));
@@ -191,14 +178,8 @@ mod tests {
 
     #[test]
     fn without_a_known_code_the_inner_status_decides() {
-        assert_eq!(
-            read(400, r#"{"statusCode":"503"}"#),
-            Failure::Busy("HTTP 503".into())
-        );
-        assert_eq!(
-            read(400, r#"{"statusCode":"544","code":"Fresh"}"#),
-            Failure::Busy("Fresh (HTTP 400)".into())
-        );
+        assert_eq!(read(400, r#"{"statusCode":"503"}"#), Failure::Busy("HTTP 503".into()));
+        assert_eq!(read(400, r#"{"statusCode":"544","code":"Fresh"}"#), Failure::Busy("Fresh (HTTP 400)".into()));
         assert_eq!(read(400, r#"{"statusCode":"409"}"#), Failure::Exists);
         let route = r#"{"message":"Route GET:/x not found","error":"Not Found","statusCode":404}"#;
         assert_eq!(read(404, route), Failure::Final("HTTP 404".into()));
@@ -206,37 +187,22 @@ mod tests {
 
     #[test]
     fn without_a_readable_body_the_http_status_decides() {
-        assert_eq!(
-            read(502, "<html>bad gateway</html>"),
-            Failure::Busy("HTTP 502".into())
-        );
+        assert_eq!(read(502, "<html>bad gateway</html>"), Failure::Busy("HTTP 502".into()));
         assert_eq!(read(429, ""), Failure::Busy("HTTP 429".into()));
         assert_eq!(read(400, "[]"), Failure::Final("HTTP 400".into()));
         assert_eq!(read(302, ""), Failure::Final("HTTP 302".into()));
-        assert_eq!(
-            read(400, r#"{"statusCode":"many"}"#),
-            Failure::Final("HTTP 400".into())
-        );
+        assert_eq!(read(400, r#"{"statusCode":"many"}"#), Failure::Final("HTTP 400".into()));
     }
 
     #[test]
     fn a_code_that_is_no_word_is_not_repeated() {
-        assert_eq!(
-            read(400, r#"{"code":"a secret, perhaps"}"#),
-            Failure::Final("HTTP 400".into())
-        );
+        assert_eq!(read(400, r#"{"code":"a secret, perhaps"}"#), Failure::Final("HTTP 400".into()));
     }
 
     #[test]
     fn the_token_is_found_behind_odd_names() {
-        let signed = |url: &str| Signed {
-            path: String::new(),
-            signed_url: Some(url.into()),
-        };
-        assert_eq!(
-            signed("/object/sign/b/a?b.png?token=x.y.z").token(),
-            Some("x.y.z")
-        );
+        let signed = |url: &str| Signed { path: String::new(), signed_url: Some(url.into()) };
+        assert_eq!(signed("/object/sign/b/a?b.png?token=x.y.z").token(), Some("x.y.z"));
         assert_eq!(signed("/object/sign/b/a.png").token(), None);
     }
 }

@@ -6,8 +6,8 @@ const SIGNATURE: usize = 8;
 
 /// Chunks that change how the picture looks. Text, EXIF, times and private chunks do not.
 const KEPT: [&[u8; 4]; 16] = [
-    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT",
-    b"bKGD", b"pHYs", b"cICP", b"mDCV", b"cLLI", b"hIST",
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"bKGD", b"pHYs",
+    b"cICP", b"mDCV", b"cLLI", b"hIST",
 ];
 
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {

@@ -10,6 +10,9 @@ mod jpeg;
 mod png;
 mod webp;
 
+#[cfg(test)]
+mod tests;
+
 use thiserror::Error;
 
 use crate::workflow::OutputFormat;
@@ -56,14 +59,8 @@ impl<'a> Cursor<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Broken> {
-        let end = self
-            .at
-            .checked_add(length)
-            .ok_or(Broken("a length that no file has"))?;
-        let taken = self
-            .file
-            .get(self.at..end)
-            .ok_or(Broken("the file is cut off"))?;
+        let end = self.at.checked_add(length).ok_or(Broken("a length that no file has"))?;
+        let taken = self.file.get(self.at..end).ok_or(Broken("the file is cut off"))?;
         self.at = end;
         Ok(taken)
     }
@@ -73,10 +70,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
-        Ok(self
-            .take(N)?
-            .try_into()
-            .expect("take gives what it was asked for"))
+        Ok(self.take(N)?.try_into().expect("take gives what it was asked for"))
     }
 }
 

@@ -1,5 +1,14 @@
 //! The check every picture passes before it is stored, and its conversion to the format that was asked for.
 
+mod codec;
+mod container;
+mod inspect;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
@@ -7,10 +16,10 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
-use super::codec;
-use super::container::{self, Broken};
-use super::inspect::{BYTES_MAX, inspect};
+use self::container::Broken;
 use crate::workflow::OutputFormat;
+
+pub use self::inspect::{BYTES_MAX, Inspected, PIXELS_MAX, inspect};
 
 /// A file that may be delivered.
 #[derive(Clone, Debug)]
@@ -41,40 +50,27 @@ pub enum PictureError {
     Animated,
     /// A clip for a picture or the reverse, or an AVIF to be made into something else: it cannot be decoded here.
     #[error("{found} cannot be made into {wanted}")]
-    NotConvertible {
-        found: OutputFormat,
-        wanted: OutputFormat,
-    },
+    NotConvertible { found: OutputFormat, wanted: OutputFormat },
     /// The wanted format cannot express this picture.
     #[error("the picture cannot be written as {wanted}: {reason}")]
-    Unencodable {
-        wanted: OutputFormat,
-        reason: String,
-    },
+    Unencodable { wanted: OutputFormat, reason: String },
 }
 
 impl PictureError {
     pub(super) fn broken(error: image::ImageError) -> Self {
-        Self::Broken {
-            reason: error.to_string(),
-        }
+        Self::Broken { reason: error.to_string() }
     }
 }
 
 impl From<Broken> for PictureError {
     fn from(broken: Broken) -> Self {
-        Self::Broken {
-            reason: broken.to_string(),
-        }
+        Self::Broken { reason: broken.to_string() }
     }
 }
 
 /// Pictures in work at once in this process: one for each core, since each keeps a core busy.
-static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(
-        available_parallelism().map_or(1, usize::from),
-    ))
-});
+static CORES: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))));
 
 /// Checks a file by its bytes and gives it back as `wanted`.
 ///
@@ -89,19 +85,12 @@ static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 pub async fn prepare(bytes: Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {
     // What needs no core is refused without waiting for one.
     inspect(&bytes)?;
-    let permit = Arc::clone(&CORES)
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
+    let permit = Arc::clone(&CORES).acquire_owned().await.expect("the semaphore is never closed");
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         prepare_now(&bytes, wanted)
     });
-    work.await.unwrap_or_else(|_| {
-        Err(PictureError::Broken {
-            reason: "its decoder gave up".to_owned(),
-        })
-    })
+    work.await.unwrap_or_else(|_| Err(PictureError::Broken { reason: "its decoder gave up".to_owned() }))
 }
 
 fn prepare_now(bytes: &Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {
@@ -110,15 +99,10 @@ fn prepare_now(bytes: &Bytes, wanted: OutputFormat) -> Result<Picture, PictureEr
     let found = inspect(bytes)?;
     let survey = container::survey(found.format, bytes)?;
     match (found.format, wanted) {
-        (Avif | Png | Webp | Gif, Avif | Png | Webp | Jpg) if survey.animated => {
-            Err(PictureError::Animated)
+        (Avif | Png | Webp | Gif, Avif | Png | Webp | Jpg) if survey.animated => Err(PictureError::Animated),
+        (Avif, Avif) | (Mp4, Mp4) | (Gif, Gif) => {
+            Ok(Picture { bytes: bytes.clone(), format: wanted, width: found.width, height: found.height })
         }
-        (Avif, Avif) | (Mp4, Mp4) | (Gif, Gif) => Ok(Picture {
-            bytes: bytes.clone(),
-            format: wanted,
-            width: found.width,
-            height: found.height,
-        }),
         (Png | Jpg | Webp | Gif, Png | Jpg | Webp | Avif) => {
             prepare_still(bytes, found.format, survey.stripped, wanted)
         }
@@ -140,14 +124,7 @@ fn prepare_still(
         Bytes::from(codec::encode(decoded.image, wanted)?)
     };
     if bytes.len() > BYTES_MAX {
-        return Err(PictureError::TooLarge {
-            size_bytes: bytes.len(),
-        });
+        return Err(PictureError::TooLarge { size_bytes: bytes.len() });
     }
-    Ok(Picture {
-        bytes,
-        format: wanted,
-        width,
-        height,
-    })
+    Ok(Picture { bytes, format: wanted, width, height })
 }

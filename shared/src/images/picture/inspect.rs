@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use super::PictureError;
 use super::container::bmff;
-use super::picture::PictureError;
 use crate::workflow::OutputFormat;
 
 /// Largest file that is taken in or stored.
@@ -34,9 +34,7 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
         return Err(PictureError::Empty);
     }
     if file.len() > BYTES_MAX {
-        return Err(PictureError::TooLarge {
-            size_bytes: file.len(),
-        });
+        return Err(PictureError::TooLarge { size_bytes: file.len() });
     }
     let format = recognise(file).ok_or(PictureError::UnknownType)?;
     let (width, height) = match format {
@@ -48,18 +46,12 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
         OutputFormat::Gif => decoder(file, ImageFormat::Gif)?.dimensions(),
     };
     if width == 0 || height == 0 {
-        return Err(PictureError::Broken {
-            reason: "no pixels".to_owned(),
-        });
+        return Err(PictureError::Broken { reason: "no pixels".to_owned() });
     }
     if u64::from(width) * u64::from(height) > PIXELS_MAX {
         return Err(PictureError::TooManyPixels { width, height });
     }
-    Ok(Inspected {
-        format,
-        width,
-        height,
-    })
+    Ok(Inspected { format, width, height })
 }
 
 /// A decoder that has read the headers and no pixel.
@@ -75,21 +67,7 @@ fn recognise(file: &[u8]) -> Option<OutputFormat> {
     match file {
         [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Some(OutputFormat::Png),
         [0xFF, 0xD8, 0xFF, ..] => Some(OutputFormat::Jpg),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => Some(OutputFormat::Webp),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(OutputFormat::Webp),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(OutputFormat::Gif),
         _ => bmff::recognise(file),
     }

@@ -22,11 +22,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
         let start = cursor.at;
         let length = usize::from(u16::from_be_bytes(cursor.array()?));
-        let body = cursor.take(
-            length
-                .checked_sub(2)
-                .ok_or(Broken("a segment shorter than its length"))?,
-        )?;
+        let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
         if marker == START_OF_SCAN {
             skip_scan(&mut cursor)?;
         }
@@ -36,10 +32,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    Ok(Survey {
-        animated: false,
-        stripped,
-    })
+    Ok(Survey { animated: false, stripped })
 }
 
 /// Any number of fill bytes may stand before a marker.
@@ -60,10 +53,7 @@ fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Broken> {
 fn skip_scan(cursor: &mut Cursor<'_>) -> Result<(), Broken> {
     loop {
         let rest = &cursor.file[cursor.at..];
-        let found = rest
-            .iter()
-            .position(|byte| *byte == 0xFF)
-            .ok_or(Broken("the file is cut off"))?;
+        let found = rest.iter().position(|byte| *byte == 0xFF).ok_or(Broken("the file is cut off"))?;
         match rest.get(found + 1) {
             None => return Err(Broken("the file is cut off")),
             Some(0x00 | 0xD0..=0xD7) => cursor.at += found + 2,

@@ -7,8 +7,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, RgbImage};
 
+use super::PictureError;
 use super::inspect::{DECODED_BYTES_MAX, decoder};
-use super::picture::PictureError;
 use crate::workflow::OutputFormat;
 
 const JPEG_QUALITY: u8 = 85;
@@ -41,27 +41,17 @@ pub(super) fn decode(file: &[u8], format: OutputFormat) -> Result<Decoded, Pictu
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(PictureError::broken)?;
     image.apply_orientation(orientation);
-    Ok(Decoded {
-        image,
-        turned: orientation != Orientation::NoTransforms,
-    })
+    Ok(Decoded { image, turned: orientation != Orientation::NoTransforms })
 }
 
 /// Encodes a still picture. JPEG knows no transparency: what shows through is white.
 pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8>, PictureError> {
-    let failed = |error: image::ImageError| PictureError::Unencodable {
-        wanted,
-        reason: error.to_string(),
-    };
+    let failed = |error: image::ImageError| PictureError::Unencodable { wanted, reason: error.to_string() };
     let mut file = Vec::new();
     match wanted {
-        OutputFormat::Png => image
-            .write_to(&mut Cursor::new(&mut file), ImageFormat::Png)
-            .map_err(failed)?,
+        OutputFormat::Png => image.write_to(&mut Cursor::new(&mut file), ImageFormat::Png).map_err(failed)?,
         OutputFormat::Jpg => {
-            JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY)
-                .encode_image(&on_white(image))
-                .map_err(failed)?;
+            JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&on_white(image)).map_err(failed)?;
         }
         OutputFormat::Webp => return encode_webp(&image),
         OutputFormat::Avif => {
@@ -69,19 +59,11 @@ pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8
             // One thread: the number of pictures in work is what is matched to the machine.
             AvifEncoder::new_with_speed_quality(&mut file, AVIF_SPEED, AVIF_QUALITY)
                 .with_num_threads(Some(1))
-                .write_image(
-                    image.as_bytes(),
-                    image.width(),
-                    image.height(),
-                    image.color().into(),
-                )
+                .write_image(image.as_bytes(), image.width(), image.height(), image.color().into())
                 .map_err(failed)?;
         }
         OutputFormat::Mp4 | OutputFormat::Gif => {
-            return Err(PictureError::Unencodable {
-                wanted,
-                reason: "a clip is not made of a picture".to_owned(),
-            });
+            return Err(PictureError::Unencodable { wanted, reason: "a clip is not made of a picture".to_owned() });
         }
     }
     Ok(file)
@@ -90,19 +72,14 @@ pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8
 fn encode_webp(image: &DynamicImage) -> Result<Vec<u8>, PictureError> {
     let (width, height) = (image.width(), image.height());
     let encoded = if image.color().has_alpha() {
-        webp::Encoder::from_rgba(image.to_rgba8().as_raw(), width, height)
-            .encode_simple(false, WEBP_QUALITY)
+        webp::Encoder::from_rgba(image.to_rgba8().as_raw(), width, height).encode_simple(false, WEBP_QUALITY)
     } else {
-        webp::Encoder::from_rgb(image.to_rgb8().as_raw(), width, height)
-            .encode_simple(false, WEBP_QUALITY)
+        webp::Encoder::from_rgb(image.to_rgb8().as_raw(), width, height).encode_simple(false, WEBP_QUALITY)
     };
     // Above all: a side longer than 16383 pixels, which the format cannot express.
     encoded
         .map(|memory| memory.to_vec())
-        .map_err(|error| PictureError::Unencodable {
-            wanted: OutputFormat::Webp,
-            reason: format!("{error:?}"),
-        })
+        .map_err(|error| PictureError::Unencodable { wanted: OutputFormat::Webp, reason: format!("{error:?}") })
 }
 
 fn eight_bits(image: DynamicImage) -> DynamicImage {

@@ -7,63 +7,46 @@ use crate::workflow::OutputFormat;
 const BRANDS_MAX: usize = 32;
 
 /// AVIF or MP4 by the brands of the file type box, if `file` starts with one.
-pub(in crate::images) fn recognise(file: &[u8]) -> Option<OutputFormat> {
+pub(in super::super) fn recognise(file: &[u8]) -> Option<OutputFormat> {
     let mut boxes = Boxes(Cursor::new(file, 0));
     let (kind, body) = boxes.next()?.ok()?;
     if &kind != b"ftyp" {
         return None;
     }
     let brands: Vec<&[u8]> = body.chunks_exact(4).take(BRANDS_MAX).collect();
-    let has = |names: &[&[u8; 4]]| {
-        brands
-            .iter()
-            .any(|brand| names.iter().any(|name| brand == name))
-    };
+    let has = |names: &[&[u8; 4]]| brands.iter().any(|brand| names.iter().any(|name| brand == name));
     if has(&[b"avif", b"avis"]) {
         return Some(OutputFormat::Avif);
     }
-    has(&[
-        b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ",
-    ])
-    .then_some(OutputFormat::Mp4)
+    has(&[b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V "]).then_some(OutputFormat::Mp4)
 }
 
 /// Width and height of the largest item: a picture of tiles states its whole beside theirs.
-pub(in crate::images) fn avif_size(file: &[u8]) -> Result<(u32, u32), Broken> {
+pub(in super::super) fn avif_size(file: &[u8]) -> Result<(u32, u32), Broken> {
     let meta = child(file, b"meta")?;
     // A full box: version and flags come before the children.
-    let items = child(
-        child(meta.get(4..).ok_or(Broken("the file is cut off"))?, b"iprp")?,
-        b"ipco",
-    )?;
+    let items = child(child(meta.get(4..).ok_or(Broken("the file is cut off"))?, b"iprp")?, b"ipco")?;
     let mut largest = None;
     for entry in Boxes(Cursor::new(items, 0)) {
         let (kind, body) = entry?;
         if &kind == b"ispe" {
             let mut cursor = Cursor::new(body, 4);
-            let size = (
-                u32::from_be_bytes(cursor.array()?),
-                u32::from_be_bytes(cursor.array()?),
-            );
+            let size = (u32::from_be_bytes(cursor.array()?), u32::from_be_bytes(cursor.array()?));
             largest = largest.max(Some((u64::from(size.0) * u64::from(size.1), size)));
         }
     }
-    largest
-        .map(|(_, size)| size)
-        .ok_or(Broken("no size in the file"))
+    largest.map(|(_, size)| size).ok_or(Broken("no size in the file"))
 }
 
 /// Width and height of the first track that shows anything.
-pub(in crate::images) fn mp4_size(file: &[u8]) -> Result<(u32, u32), Broken> {
+pub(in super::super) fn mp4_size(file: &[u8]) -> Result<(u32, u32), Broken> {
     for entry in Boxes(Cursor::new(child(file, b"moov")?, 0)) {
         let (kind, body) = entry?;
         if &kind != b"trak" {
             continue;
         }
         let header = child(body, b"tkhd")?;
-        let size = header
-            .last_chunk::<8>()
-            .ok_or(Broken("the file is cut off"))?;
+        let size = header.last_chunk::<8>().ok_or(Broken("the file is cut off"))?;
         // Fixed point: sixteen bits before it, sixteen behind.
         let width = u32::from(u16::from_be_bytes([size[0], size[1]]));
         let height = u32::from(u16::from_be_bytes([size[4], size[5]]));
@@ -77,10 +60,7 @@ pub(in crate::images) fn mp4_size(file: &[u8]) -> Result<(u32, u32), Broken> {
 pub(super) fn survey_avif(file: &[u8]) -> Result<Survey, Broken> {
     require(file, &[b"ftyp", b"meta", b"mdat"])?;
     let major = file.get(8..12);
-    Ok(Survey {
-        animated: major == Some(b"avis"),
-        stripped: None,
-    })
+    Ok(Survey { animated: major == Some(b"avis"), stripped: None })
 }
 
 pub(super) fn survey_mp4(file: &[u8]) -> Result<Survey, Broken> {
@@ -90,9 +70,7 @@ pub(super) fn survey_mp4(file: &[u8]) -> Result<Survey, Broken> {
 
 /// Whether the boxes fill the file to its end and these are among them.
 fn require(file: &[u8], wanted: &[&[u8; 4]]) -> Result<(), Broken> {
-    let kinds = Boxes(Cursor::new(file, 0))
-        .map(|entry| entry.map(|(kind, _)| kind))
-        .collect::<Result<Vec<_>, _>>()?;
+    let kinds = Boxes(Cursor::new(file, 0)).map(|entry| entry.map(|(kind, _)| kind)).collect::<Result<Vec<_>, _>>()?;
     if wanted.iter().all(|kind| kinds.contains(kind)) {
         return Ok(());
     }
@@ -124,11 +102,7 @@ impl<'a> Boxes<'a> {
             length => index(length),
         };
         let header = cursor.at - start;
-        let body = cursor.take(
-            length
-                .checked_sub(header)
-                .ok_or(Broken("a box shorter than its header"))?,
-        )?;
+        let body = cursor.take(length.checked_sub(header).ok_or(Broken("a box shorter than its header"))?)?;
         Ok((kind, body))
     }
 }

@@ -9,23 +9,14 @@ const XMP: u8 = 0x04;
 const EXIF: u8 = 0x08;
 
 /// Chunks that change how the picture looks.
-const KEPT: [&[u8; 4]; 7] = [
-    b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF",
-];
+const KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"];
 
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 4);
     let declared = index(u32::from_le_bytes(cursor.array()?)).saturating_add(8);
-    // Some writers leave the last byte of padding out of the file or out of the length.
-    let body = file
-        .get(..declared.min(file.len()))
-        .filter(|body| body.len() + 1 >= declared)
-        .ok_or(Broken("the file is cut off"))?;
+    let body = file.get(..declared).ok_or(Broken("the file is cut off"))?;
     let mut cursor = Cursor::new(body, HEADER);
-    let mut kept = body
-        .get(..HEADER)
-        .ok_or(Broken("the file is cut off"))?
-        .to_vec();
+    let mut kept = body.get(..HEADER).ok_or(Broken("the file is cut off"))?.to_vec();
     let mut animated = false;
     let mut dropped = body.len() < file.len();
     while !cursor.is_at_end() {
@@ -36,8 +27,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         if length % 2 == 1 && !cursor.is_at_end() {
             cursor.take(1)?;
         }
-        animated |= &kind == b"ANMF"
-            || (&kind == b"VP8X" && data.first().is_some_and(|flags| flags & ANIMATION != 0));
+        animated |= &kind == b"ANMF" || (&kind == b"VP8X" && data.first().is_some_and(|flags| flags & ANIMATION != 0));
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&body[start..cursor.at]);
         } else {

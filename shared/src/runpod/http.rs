@@ -1,0 +1,130 @@
+//! One exchange with a server that is not trusted: bounded in time and bytes, measured, never redirected.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use chrono::DateTime;
+use metrics::{counter, histogram};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
+
+use super::error::{ProviderError, Reason};
+use crate::telemetry::names;
+
+/// How long making a connection may take, name resolution and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an unused connection is kept. Short: an answer lost on a connection that the server was just closing
+/// would leave it unknown whether a job was made.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The longest `Retry-After` that is believed.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// A server's answer, its body read only where the status says that it did what was asked.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Bytes,
+}
+
+/// A client that never follows a redirect and never repeats a request by itself.
+pub(super) fn client() -> ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .user_agent(concat!("shootx/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Sends a request and reads at most `bytes_max` of a successful answer.
+pub(super) async fn exchange(request: RequestBuilder, bytes_max: usize) -> Result<Answer, Reason> {
+    let mut response = request.send().await.map_err(|error| reason(&error))?;
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    if !status.is_success() {
+        return Ok(Answer { status, retry_after, body: Bytes::new() });
+    }
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > bytes_max) {
+        return Err(Reason::TooLarge);
+    }
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0));
+    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Reason::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, retry_after, body: body.freeze() })
+}
+
+/// Counts and times one operation.
+pub(super) async fn measured<T>(
+    operation: &'static str,
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let begun = Instant::now();
+    let result = call.await;
+    let outcome = result.as_ref().map_or_else(ProviderError::outcome, |_| "ok");
+    counter!(names::PROVIDER_CALLS_TOTAL, "operation" => operation, "outcome" => outcome).increment(1);
+    histogram!(names::PROVIDER_CALL_SECONDS, "operation" => operation).record(begun.elapsed());
+    result
+}
+
+fn reason(error: &reqwest::Error) -> Reason {
+    // A connection that is not made in time is both: what counts is that nothing was sent.
+    if error.is_connect() {
+        Reason::Connect
+    } else if error.is_timeout() {
+        Reason::Timeout
+    } else {
+        Reason::Interrupted
+    }
+}
+
+/// How long the server wants to be left alone: seconds, or a date, which is read against the server's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wish = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = DateTime::parse_from_rfc2822(text).ok()?;
+        let now = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
+        (until - now).to_std().ok()?
+    };
+    Some(wish.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+
+    use super::{RETRY_AFTER_MAX, retry_after};
+
+    fn wish(retry: &'static str, date: Option<&'static str>) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry));
+        if let Some(date) = date {
+            headers.insert(DATE, HeaderValue::from_static(date));
+        }
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn a_wish_is_read_in_both_forms_and_bounded() {
+        let now = Some("Sun, 22 Nov 2026 10:00:00 GMT");
+        assert_eq!(wish("3", None), Some(Duration::from_secs(3)));
+        assert_eq!(wish("86400", None), Some(RETRY_AFTER_MAX));
+        assert_eq!(wish("Sun, 22 Nov 2026 10:00:09 GMT", now), Some(Duration::from_secs(9)));
+        assert_eq!(wish("Sun, 22 Nov 2026 09:00:00 GMT", now), None);
+        assert_eq!(wish("Sun, 22 Nov 2026 10:00:09 GMT", None), None);
+        assert_eq!(wish("soon", now), None);
+        assert_eq!(wish("-1", now), None);
+    }
+}

@@ -1,4 +1,4 @@
-//! The process clock: the only file that asks the operating system what time it is.
+//! The process clock: the only file that asks the operating system what time it is. SQL: one statement, for the offset.
 
 use std::sync::{
     Arc,
@@ -38,17 +38,11 @@ impl Clock {
     }
 
     fn starting_from(base: Option<DateTime<Utc>>) -> Self {
-        Self(Arc::new(Inner {
-            base,
-            offset_us: AtomicI64::new(0),
-        }))
+        Self(Arc::new(Inner { base, offset_us: AtomicI64::new(0) }))
     }
 
     /// The time now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that may ask the system"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may ask the system")]
     pub fn now(&self) -> DateTime<Utc> {
         let offset = TimeDelta::microseconds(self.0.offset_us.load(Ordering::Relaxed));
         self.0.base.unwrap_or_else(Utc::now) + offset
@@ -56,18 +50,14 @@ impl Clock {
 
     /// Moves this clock and all its clones by `by`.
     pub fn advance(&self, by: TimeDelta) {
-        self.0
-            .offset_us
-            .fetch_add(by.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+        self.0.offset_us.fetch_add(by.num_microseconds().unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Reads the offset of `gateway.now()` once and takes it over.
     pub async fn read_offset(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let offset_us: i64 = sqlx::query_scalar(
-            "select (extract(epoch from gateway.now() - now()) * 1000000)::bigint",
-        )
-        .fetch_one(pool)
-        .await?;
+        let offset_us: i64 = sqlx::query_scalar("select (extract(epoch from gateway.now() - now()) * 1000000)::bigint")
+            .fetch_one(pool)
+            .await?;
         self.0.offset_us.store(offset_us, Ordering::Relaxed);
         Ok(())
     }

@@ -1,0 +1,47 @@
+# The one list of commands. `make` alone prints it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo run stop test check openapi sqlx test-live fmt build
+
+# Queries are checked against the committed cache, so that nothing needs a database to compile.
+export SQLX_OFFLINE := true
+CARGO ?= cargo
+WITH_POSTGRES := $(CARGO) run --quiet --package devstack --bin with-postgres --
+
+help: ## Print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+demo: build ## Boot everything, run one generation and one that fails, print the ledger, exit
+	@$(CARGO) run --quiet --package devstack --bin demo
+
+run: build ## Boot everything and stay up; prints URLs, a token and curl lines that work as pasted
+	@$(CARGO) run --quiet --package devstack --bin run
+
+stop: ## Stop what `make run` started
+	@scripts/stop
+
+test: preflight ## Run all tests; brings its own Postgres and simulators
+	@$(WITH_POSTGRES) $(CARGO) test --workspace
+
+check: preflight ## Format, lints, docs, layers, query cache, API document, dependencies, spelling
+	@scripts/check
+
+openapi: preflight ## Write openapi.yaml from the code
+	@$(CARGO) run --quiet --package shootx-api -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
+
+sqlx: preflight ## Refresh the query cache .sqlx after a change to a query or a migration
+	@scripts/sqlx-cache refresh
+
+test-live: preflight ## Contract tests against the real RunPod and Supabase; needs their settings (deploy/env.template)
+	@SHOOTX_LIVE=1 $(CARGO) test --package shared --test it -- live --nocapture
+
+fmt: ## Format the code
+	@$(CARGO) fmt --all
+
+build: preflight ## Build the services and the local stack
+	@$(CARGO) build --package shootx-api --package shootx-worker --package devstack --bins
+
+.PHONY: preflight
+preflight:
+	@scripts/preflight

@@ -1,1 +1,3 @@
+//! Boots the system on one machine: for demos, for development, and for every test that needs more than memory.
 
+pub mod postgres;

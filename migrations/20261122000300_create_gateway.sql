@@ -49,7 +49,8 @@ create table gateway.run (
   unknown_until timestamptz,                  -- a lost answer is waited for until then
   result_at timestamptz,                      -- when the provider was first seen to have finished
   poll_at timestamptz,                        -- submitting, running: look at the provider then
-  wake_at timestamptz,                        -- queued, collecting: the run's job is due then
+  wake_at timestamptz,                        -- queued, collecting: the job of job_id is due then
+  job_id text,                                -- the queued wake-up, an id of apalis.jobs
   rings integer not null default 0,           -- raised by webhooks and cancels, so that a commit does not overwrite their call
   cancel_requested_at timestamptz,
   lease_id uuid,
@@ -61,6 +62,7 @@ create table gateway.run (
 );
 create index run_to_poll on gateway.run (poll_at) where stage in ('submitting', 'running');
 create index run_to_wake on gateway.run (wake_at) where stage in ('queued', 'collecting');
+create index run_by_lease on gateway.run (lease_id) where lease_id is not null;
 create index run_open_by_deadline on gateway.run (deadline_at)
   where stage in ('queued', 'submitting', 'running', 'collecting');
 create index run_settled_by_workflow on gateway.run (workflow, settled_at) where stage = 'completed';

@@ -1,1 +1,143 @@
-//! (in progress)
+//! The queue's jobs: wake-ups that carry an id and nothing else. SQL.
+//!
+//! Rows are the truth, jobs are wake-ups: losing or repeating one may delay work, never corrupt it. This
+//! file, `generation/accept.sql` and the worker's fences are all that know apalis.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool};
+use ulid::Ulid;
+
+use crate::ids::GenerationId;
+
+/// A queue of jobs: `apalis.jobs.job_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Hand a queued run to the provider.
+    Submit,
+    /// Store what the provider made.
+    Collect,
+}
+
+impl Queue {
+    /// Every queue there is.
+    pub const ALL: [Self; 2] = [Self::Submit, Self::Collect];
+
+    /// Its name in `apalis.jobs`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Collect => "collect",
+        }
+    }
+}
+
+/// What a job carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The generation to look at.
+    pub generation_id: GenerationId,
+}
+
+impl Job {
+    /// The job as the queue stores it.
+    #[must_use]
+    pub fn to_bytes(self) -> Vec<u8> {
+        serde_json::to_vec(&self).expect("an id always serializes")
+    }
+}
+
+/// A new job id; the queue takes nothing but ULIDs.
+#[must_use]
+pub fn new_job_id() -> String {
+    Ulid::generate().to_string()
+}
+
+/// Adds a job to the caller's transaction, under an id from [`new_job_id`].
+///
+/// A job that is due at once gets a bare `now()`: the queue's trigger rings its bell only for those.
+///
+/// # Errors
+/// Whatever the database says; the caller's transaction is then lost as a whole.
+pub async fn enqueue(
+    connection: &mut PgConnection,
+    job_id: &str,
+    queue: Queue,
+    generation_id: GenerationId,
+    delay: TimeDelta,
+) -> Result<(), sqlx::Error> {
+    let seconds = delay.as_seconds_f64().max(0.0);
+    sqlx::query!(
+        r#"
+        insert into apalis.jobs (id, job_type, job, status, attempts, max_attempts, run_at, priority, metadata)
+        values ($1, $2, $3, 'Pending', 0, 1, now() + make_interval(secs => $4), 0, ''::hstore)
+        "#,
+        job_id,
+        queue.as_str(),
+        Job { generation_id }.to_bytes(),
+        seconds,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes at most `limit` due jobs off a queue, without a worker: for tests and one-process stacks.
+///
+/// Due is what `gateway.now()` has reached, so that a moved clock also moves the queue.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn take_due(pool: &PgPool, queue: Queue, limit: i64) -> Result<Vec<GenerationId>, sqlx::Error> {
+    let taken = sqlx::query_scalar!(
+        r#"
+        update apalis.jobs
+        set status = 'Done', done_at = now()
+        where id in (
+            select id from apalis.jobs
+            where job_type = $1 and status = 'Pending' and run_at <= gateway.now()
+            order by priority desc, run_at
+            limit $2
+            for update skip locked)
+        returning job
+        "#,
+        queue.as_str(),
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(taken.iter().filter_map(|job| serde_json::from_slice::<Job>(job).ok()).map(|job| job.generation_id).collect())
+}
+
+/// How many jobs of one queue are in one status, and how long the oldest due one has waited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Depth {
+    /// The queue's name.
+    pub queue: String,
+    /// The queue's own word for where the jobs are.
+    pub status: String,
+    /// How many.
+    pub jobs: i64,
+    /// Seconds since the oldest of them became due; 0 if none is due.
+    pub oldest_seconds: f64,
+}
+
+/// What is in the queues and not done.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn queue_depth(pool: &PgPool) -> Result<Vec<Depth>, sqlx::Error> {
+    sqlx::query_as!(
+        Depth,
+        r#"
+        select job_type as "queue!", status as "status!", count(*) as "jobs!",
+               greatest(extract(epoch from now() - min(run_at)), 0)::float8 as "oldest_seconds!"
+        from apalis.jobs
+        where status in ('Pending', 'Queued', 'Running')
+        group by job_type, status
+        "#,
+    )
+    .fetch_all(pool)
+    .await
+}

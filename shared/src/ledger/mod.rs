@@ -1,1 +1,12 @@
-//! (in progress)
+//! The ledger: every change of a balance is a row that is never changed or deleted.
+//!
+//! At every commit `credits.balance` equals the sum of the user's `credit_transactions.amount` and is not
+//! negative. A reservation is a negative `generation` entry, written by `generation::accept` with the run it
+//! pays for; what is not delivered comes back as one `refund` entry, written by `generation::store` with the
+//! settlement. `entry_key` is unique: that is what makes every entry happen once.
+
+mod reconcile;
+mod store;
+
+pub use reconcile::{Difference, reconcile};
+pub use store::{balance, refund};

@@ -1,0 +1,196 @@
+//! Accepting a generation: all that must be true together, in one round trip.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::run::QUEUE_ALLOWANCE;
+use crate::credits::Credits;
+use crate::db;
+use crate::ids::{GenerationId, UserId};
+use crate::jobs::{Job, new_job_id};
+use crate::workflow::Request;
+
+/// How long an idempotency key and its answer are kept.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The window of the per-user rate: a burst may use all of it at once.
+pub const RATE_WINDOW: Duration = Duration::from_secs(60);
+/// A key may be found expired but not yet removed; then accept is tried once more without it.
+const ACCEPT_TRIES_MAX: u8 = 2;
+
+/// A validated request, ready to be paid for.
+#[derive(Debug, Clone)]
+pub struct NewGeneration<'a> {
+    /// The id it will have.
+    pub id: GenerationId,
+    /// Who pays.
+    pub user_id: UserId,
+    /// What is asked for.
+    pub request: &'a Request,
+    /// The seed the provider gets.
+    pub seed: i64,
+    /// Ties all logs of this generation together.
+    pub request_id: &'a str,
+    /// The caller's name for this intent.
+    pub key: Option<&'a str>,
+    /// The body of the 202, kept with the key so that a replay is byte-identical.
+    pub response: &'a str,
+    /// Requests a minute that one user may make.
+    pub rate_per_minute: u32,
+    /// The provider's endpoint that will run it.
+    pub endpoint: &'a str,
+}
+
+/// What became of an accepted request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was paid for and enqueued.
+    New,
+    /// The same request under the same key was accepted before, and answered so.
+    Replayed {
+        /// The stored body.
+        response: String,
+    },
+}
+
+/// Why a request was not accepted. In every case nothing was taken.
+#[derive(Debug, Error)]
+pub enum AcceptError {
+    /// The balance does not cover the price.
+    #[error("{price} needed, {balance} left")]
+    InsufficientCredits {
+        /// What it costs.
+        price: Credits,
+        /// What there is.
+        balance: Credits,
+    },
+    /// The user asks too often.
+    #[error("too many requests; next in {retry_after:?}")]
+    RateLimited {
+        /// When one more is allowed.
+        retry_after: Duration,
+    },
+    /// The key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    KeyReused,
+    /// The token is good, but there is no such user any more.
+    #[error("the user has no profile")]
+    NoProfile,
+    /// The project does not exist or is not the caller's.
+    #[error("no such project")]
+    ProjectNotFound,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Reserves the price, and writes the generation, its run and its first job; or says why not.
+///
+/// # Errors
+/// See [`AcceptError`].
+pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, AcceptError> {
+    let fingerprint = new.request.fingerprint();
+    for _ in 0..ACCEPT_TRIES_MAX {
+        match try_accept(pool, new, &fingerprint).await {
+            Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("idempotency_key_once") => {
+                if let Some(answer) = stored_answer(pool, new, &fingerprint).await? {
+                    return answer;
+                }
+            }
+            decided => return decided,
+        }
+    }
+    Err(AcceptError::Database(sqlx::Error::RowNotFound))
+}
+
+async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
+    let request = new.request;
+    let price = request.price();
+    let row = sqlx::query_file!(
+        "src/generation/accept.sql",
+        new.id as GenerationId,
+        new.user_id as UserId,
+        request.workflow.kind.as_str(),
+        request.workflow.title,
+        request.method,
+        serde_json::Value::Object(request.parameters.clone()),
+        price as Credits,
+        i16::from(request.outputs_asked),
+        request.output_format.as_str(),
+        new.seed,
+        new.request_id,
+        new.endpoint,
+        seconds(request.workflow.target),
+        seconds(request.workflow.max),
+        request.project_id as Option<Uuid>,
+        request.brand_name.as_deref(),
+        request.campaign_name.as_deref(),
+        &request.tags,
+        new.key,
+        &fingerprint[..],
+        new.response,
+        new_job_id(),
+        Job { generation_id: new.id }.to_bytes(),
+        RATE_WINDOW.as_secs_f64() / f64::from(new.rate_per_minute.max(1)),
+        RATE_WINDOW.as_secs_f64(),
+        QUEUE_ALLOWANCE.as_seconds_f64(),
+        IDEMPOTENCY_KEPT.as_secs_f64(),
+    )
+    .fetch_one(pool)
+    .await?;
+
+    if row.accepted {
+        return Ok(Accepted::New);
+    }
+    if let (Some(stored), Some(response)) = (row.replay_fingerprint, row.replay_response) {
+        return replay(&stored, response, fingerprint);
+    }
+    Err(if !row.user_known {
+        AcceptError::NoProfile
+    } else if !row.project_known {
+        AcceptError::ProjectNotFound
+    } else if !row.within_limit {
+        AcceptError::RateLimited { retry_after: Duration::from_secs_f64(row.retry_after_seconds.max(1.0)) }
+    } else {
+        AcceptError::InsufficientCredits { price, balance: Credits::new(row.balance) }
+    })
+}
+
+/// The answer kept under the caller's key; removes it instead if it has expired.
+async fn stored_answer(
+    pool: &PgPool,
+    new: &NewGeneration<'_>,
+    fingerprint: &[u8; 32],
+) -> Result<Option<Result<Accepted, AcceptError>>, sqlx::Error> {
+    sqlx::query!(
+        r#"
+        delete from gateway.idempotency_key
+        where user_id = $1 and operation = 'generate' and key = $2 and expires_at <= gateway.now()
+        "#,
+        new.user_id as UserId,
+        new.key,
+    )
+    .execute(pool)
+    .await?;
+    let stored = sqlx::query!(
+        r#"
+        select fingerprint, response from gateway.idempotency_key
+        where user_id = $1 and operation = 'generate' and key = $2
+        "#,
+        new.user_id as UserId,
+        new.key,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(stored.map(|row| replay(&row.fingerprint, row.response, fingerprint)))
+}
+
+fn replay(stored: &[u8], response: String, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
+    if stored == fingerprint { Ok(Accepted::Replayed { response }) } else { Err(AcceptError::KeyReused) }
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).expect("a workflow takes minutes, not years")
+}

@@ -1,0 +1,223 @@
+//! SQL: the time-limited right to act on a run. Every step starts here and ends in [`super::store::commit`].
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+
+use super::{Run, Stage};
+use crate::credits::Credits;
+use crate::ids::{GenerationId, LeaseId, UserId};
+
+/// How long a lease lasts unless it is renewed.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How often its holder renews it.
+pub const LEASE_RENEWED_EVERY: Duration = Duration::from_secs(5);
+/// A run, and the right to move it.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// The run as it was when it was leased.
+    pub run: Run,
+    /// The lease; a commit under another one is dropped.
+    pub lease_id: LeaseId,
+    taken_at: DateTime<Utc>,
+    taken: Instant,
+}
+
+impl Leased {
+    /// The time all processes agree on, carried on from the moment of leasing.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.taken_at + TimeDelta::from_std(self.taken.elapsed()).unwrap_or_default()
+    }
+}
+
+/// Leases a queued run for submission and records its attempt, in one statement.
+///
+/// `None`: it is final, cancelled, overdue, not due yet, or someone else has it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        with taken as (
+            update gateway.run
+            set stage = 'submitting', lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
+                wake_at = null, progress = greatest(progress, 5)
+            where generation_id = $1 and stage = 'queued' and cancel_requested_at is null
+              and deadline_at > gateway.now()
+              and (wake_at is null or wake_at <= gateway.now())
+              and (leased_until is null or leased_until <= gateway.now())
+            returning generation_id, attempt
+        ), recorded as (
+            insert into gateway.attempt (generation_id, attempt, started_at)
+            select generation_id, attempt, gateway.now() from taken
+            on conflict (generation_id, attempt) do nothing
+        )
+        insert into gateway.event (generation_id, kind, stage, attempt, created_at)
+        select generation_id, 'leased_for_submission', 'submitting', attempt, gateway.now() from taken
+        returning created_at
+        "#,
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(load(pool, lease_id, now).await?.pop())
+}
+
+/// Leases a run whose outputs are to be collected.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        update gateway.run
+        set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3)
+        where generation_id = $1 and stage = 'collecting'
+          and (wake_at is null or wake_at <= gateway.now())
+          and (leased_until is null or leased_until <= gateway.now())
+        returning gateway.now() as "now!"
+        "#,
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(load(pool, lease_id, now).await?.pop())
+}
+
+/// Leases a queued run whose user has asked to cancel it, if nobody else holds it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn cancelled_in_queue(
+    pool: &PgPool,
+    user_id: UserId,
+    generation_id: GenerationId,
+) -> Result<Option<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        update gateway.run
+        set lease_id = $3, leased_until = gateway.now() + make_interval(secs => $4)
+        where generation_id = $1 and user_id = $2 and stage = 'queued' and cancel_requested_at is not null
+          and (leased_until is null or leased_until <= gateway.now())
+        returning gateway.now() as "now!"
+        "#,
+        generation_id as GenerationId,
+        user_id as UserId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(load(pool, lease_id, now).await?.pop())
+}
+
+/// Leases at most `limit` runs whose provider is due to be asked.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        update gateway.run
+        set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2)
+        where generation_id in (
+            select generation_id from gateway.run
+            where stage in ('submitting', 'running') and poll_at <= gateway.now()
+              and (leased_until is null or leased_until <= gateway.now())
+            order by poll_at
+            limit $3
+            for update skip locked)
+        returning gateway.now() as "now!"
+        "#,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    load(pool, lease_id, now.first().copied()).await
+}
+
+/// Leases at most `limit` runs that nothing else will move: overdue, cancelled while queued, or abandoned
+/// by a worker that died while submitting.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        update gateway.run
+        set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2)
+        where generation_id in (
+            select generation_id from gateway.run
+            where stage in ('queued', 'submitting', 'running')
+              and (leased_until is null or leased_until <= gateway.now())
+              and (deadline_at <= gateway.now()
+                   or (stage = 'queued' and cancel_requested_at is not null)
+                   or (stage = 'submitting' and poll_at is null))
+            order by deadline_at
+            limit $3
+            for update skip locked)
+        returning gateway.now() as "now!"
+        "#,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
+    load(pool, lease_id, now.first().copied()).await
+}
+
+/// Renews a lease; `false` means that it was lost.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn renew(pool: &PgPool, generation_id: GenerationId, lease_id: LeaseId) -> Result<bool, sqlx::Error> {
+    let renewed = sqlx::query!(
+        r#"
+        update gateway.run
+        set leased_until = gateway.now() + make_interval(secs => $3)
+        where generation_id = $1 and lease_id = $2
+        "#,
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// The runs that `lease_id` was just given, at `taken_at`; none if it was given none.
+async fn load(pool: &PgPool, lease_id: LeaseId, taken_at: Option<DateTime<Utc>>) -> Result<Vec<Leased>, sqlx::Error> {
+    let (taken, Some(taken_at)) = (Instant::now(), taken_at) else { return Ok(Vec::new()) };
+    let runs = sqlx::query_as!(
+        Run,
+        r#"
+        select generation_id as "generation_id: GenerationId", user_id as "user_id: UserId", workflow, endpoint,
+               stage as "stage: Stage", price as "price: Credits", outputs_asked, outputs_delivered, output_format,
+               seed, request_id, accepted_at, deadline_at, target_seconds, max_seconds, attempt, timeouts, tries,
+               polls, lost_looks, provider_job_id, submitted_at, unknown_until, result_at, poll_at, wake_at, rings,
+               cancel_requested_at, progress, error_code, settled_at
+        from gateway.run
+        where lease_id = $1
+        "#,
+        lease_id as LeaseId,
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(runs.into_iter().map(|run| Leased { run, lease_id, taken_at, taken }).collect())
+}

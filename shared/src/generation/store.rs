@@ -1,0 +1,229 @@
+//! SQL: what a step decided, written in one transaction under the lease it was taken with.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::lease::Leased;
+use super::message::message;
+use super::{Run, Stage, Transition};
+use crate::ids::{GenerationId, LeaseId};
+use crate::{jobs, ledger};
+
+/// One stored picture, as recorded with the settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOutput {
+    /// Its place in the provider's answer, from 1.
+    pub n: i16,
+    /// Its key in the image store.
+    pub path: String,
+    /// Its format's name.
+    pub format: String,
+    /// Pixels across.
+    pub width: i32,
+    /// Pixels down.
+    pub height: i32,
+    /// Size of the stored file, bytes.
+    pub size_bytes: i64,
+    /// A signed link to it and when it expires, if one could be had.
+    pub link: Option<(String, DateTime<Utc>)>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It is written.
+    Written,
+    /// The lease was lost; nothing is written, and whoever holds the run now decides.
+    LeaseLost,
+}
+
+/// Writes a transition, its outputs, refund, event and next job together, and gives the lease back.
+///
+/// # Errors
+/// Whatever the database says; then nothing is written.
+pub async fn commit(
+    pool: &PgPool,
+    leased: &Leased,
+    transition: &Transition,
+    outputs: &[StoredOutput],
+) -> Result<Committed, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let committed = commit_in(&mut tx, leased, transition, outputs).await?;
+    tx.commit().await?;
+    Ok(committed)
+}
+
+/// [`commit`] inside the caller's transaction. Locks the run first, then the credits.
+pub(super) async fn commit_in(
+    tx: &mut PgConnection,
+    leased: &Leased,
+    transition: &Transition,
+    outputs: &[StoredOutput],
+) -> Result<Committed, sqlx::Error> {
+    let run = &transition.run;
+    let job_id = transition.job.map(|_| jobs::new_job_id());
+    if !update_run(tx, leased, run, job_id.as_deref()).await? {
+        return Ok(Committed::LeaseLost);
+    }
+    record_attempt(tx, leased, transition).await?;
+    if run.stage.is_final() && !leased.run.stage.is_final() {
+        insert_outputs(tx, run, outputs).await?;
+        settle_generation(tx, run, outputs).await?;
+        ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
+    }
+    record_event(tx, transition).await?;
+    if let (Some(job), Some(job_id)) = (transition.job, job_id) {
+        jobs::enqueue(tx, &job_id, job.queue, run.generation_id, job.delay).await?;
+    }
+    Ok(Committed::Written)
+}
+
+/// A ring that came while the lease was held wins over the poll time decided without knowing of it.
+async fn update_run(
+    tx: &mut PgConnection,
+    leased: &Leased,
+    run: &Run,
+    job_id: Option<&str>,
+) -> Result<bool, sqlx::Error> {
+    let updated = sqlx::query!(
+        r#"
+        update gateway.run
+        set stage = $3, attempt = $4, timeouts = $5, tries = $6, polls = $7, lost_looks = $8, provider_job_id = $9,
+            submitted_at = $10, unknown_until = $11, result_at = $12, wake_at = $13, progress = $14, error_code = $15,
+            outputs_delivered = $16, settled_at = $17, job_id = coalesce($18, job_id),
+            poll_at = case when rings <> $20 and $3 in ('submitting', 'running') then gateway.now() else $19 end,
+            lease_id = null, leased_until = null
+        where generation_id = $1 and lease_id = $2
+        "#,
+        run.generation_id as GenerationId,
+        leased.lease_id as LeaseId,
+        run.stage as Stage,
+        run.attempt,
+        run.timeouts,
+        run.tries,
+        run.polls,
+        run.lost_looks,
+        run.provider_job_id,
+        run.submitted_at,
+        run.unknown_until,
+        run.result_at,
+        run.wake_at,
+        run.progress,
+        run.error_code,
+        run.outputs_delivered,
+        run.settled_at,
+        job_id,
+        run.poll_at,
+        leased.run.rings,
+    )
+    .execute(tx)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Keeps what became of the attempt that was current before the transition.
+async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Transition) -> Result<(), sqlx::Error> {
+    let submitted =
+        (leased.run.stage == Stage::Submitting).then_some(transition.run.provider_job_id.as_deref()).flatten();
+    if submitted.is_none() && transition.attempt_outcome.is_none() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"
+        update gateway.attempt
+        set provider_job_id = coalesce(provider_job_id, $3), outcome = coalesce(outcome, $4),
+            ended_at = case when $4::text is null then ended_at else coalesce(ended_at, gateway.now()) end
+        where generation_id = $1 and attempt = $2
+        "#,
+        leased.run.generation_id as GenerationId,
+        leased.run.attempt,
+        submitted,
+        transition.attempt_outcome,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_outputs(tx: &mut PgConnection, run: &Run, outputs: &[StoredOutput]) -> Result<(), sqlx::Error> {
+    for output in outputs {
+        sqlx::query!(
+            r#"
+            insert into gateway.output
+                (generation_id, n, path, format, width, height, size_bytes, link, link_until, created_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, gateway.now())
+            "#,
+            run.generation_id as GenerationId,
+            output.n,
+            output.path,
+            output.format,
+            output.width,
+            output.height,
+            output.size_bytes,
+            output.link.as_ref().map(|(link, _)| link.as_str()),
+            output.link.as_ref().map(|(_, until)| *until),
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What the customer sees: status, paths in order, the text for a failure, and metadata with nothing internal.
+async fn settle_generation(tx: &mut PgConnection, run: &Run, outputs: &[StoredOutput]) -> Result<(), sqlx::Error> {
+    let paths: Vec<String> = outputs.iter().map(|output| output.path.clone()).collect();
+    sqlx::query!(
+        r#"
+        update public.generations
+        set status = $2, output_urls = $3::text[], output_url = ($3::text[])[1], image_url = ($3::text[])[1],
+            external_job_id = $4,
+            error_message = $5, metadata = coalesce(metadata, '{}') || $6, completed_at = gateway.now()
+        where id = $1
+        "#,
+        run.generation_id as GenerationId,
+        run.stage.status() as super::Status,
+        &paths,
+        run.provider_job_id,
+        run.error_code.as_deref().map(message),
+        metadata(run, outputs),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn metadata(run: &Run, outputs: &[StoredOutput]) -> serde_json::Value {
+    let sizes: Vec<_> = outputs
+        .iter()
+        .map(|output| serde_json::json!({"width": output.width, "height": output.height, "size_bytes": output.size_bytes}))
+        .collect();
+    let seconds = |from: Option<DateTime<Utc>>| match (from, run.settled_at) {
+        (Some(from), Some(to)) => Some((to - from).num_milliseconds().max(0)),
+        _ => None,
+    };
+    serde_json::json!({
+        "seed": run.seed,
+        "format": run.output_format,
+        "outputs": sizes,
+        "total_ms": seconds(Some(run.accepted_at)),
+        "generation_ms": seconds(run.submitted_at),
+    })
+}
+
+async fn record_event(tx: &mut PgConnection, transition: &Transition) -> Result<(), sqlx::Error> {
+    let run = &transition.run;
+    sqlx::query!(
+        r#"
+        insert into gateway.event (generation_id, kind, stage, attempt, detail, created_at)
+        values ($1, $2, $3, $4, $5, gateway.now())
+        "#,
+        run.generation_id as GenerationId,
+        transition.kind,
+        run.stage as Stage,
+        run.attempt,
+        transition.attempt_outcome,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! SQL: entries and balances.
+
+use sqlx::{PgConnection, PgPool};
+
+use crate::credits::Credits;
+use crate::ids::{GenerationId, UserId};
+
+/// Gives `amount` back for a generation, at most once however often it is called. Nothing for zero.
+///
+/// Entry and balance change in one statement; a second refund meets the entry's key and does neither.
+///
+/// # Errors
+/// Whatever the database says; then nothing is written.
+pub async fn refund(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    generation_id: GenerationId,
+    amount: Credits,
+) -> Result<(), sqlx::Error> {
+    if amount.is_zero() {
+        return Ok(());
+    }
+    sqlx::query!(
+        r#"
+        with entry as (
+            insert into public.credit_transactions
+                (user_id, amount, transaction_type, generation_id, description, entry_key)
+            values ($1, $2, 'refund', $3, 'Refund of what was not delivered', 'refund:' || $3::uuid)
+            on conflict (entry_key) do nothing
+            returning user_id, amount
+        )
+        update public.credits
+        set balance = balance + entry.amount, updated_at = now()
+        from entry
+        where credits.user_id = entry.user_id
+        "#,
+        user_id as UserId,
+        amount as Credits,
+        generation_id as GenerationId,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The user's balance; a user without a row has none.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn balance(pool: &PgPool, user_id: UserId) -> Result<Credits, sqlx::Error> {
+    let balance = sqlx::query_scalar!(
+        r#"select balance as "balance!: Credits" from public.credits where user_id = $1"#,
+        user_id as UserId,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(balance.unwrap_or_default())
+}

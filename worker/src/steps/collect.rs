@@ -1,0 +1,143 @@
+//! Stores what the provider made. Safe to run twice: keys are deterministic and uploads replace.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chrono::TimeDelta;
+use futures::StreamExt as _;
+use shared::generation::Event;
+use shared::generation::lease::{self, Leased};
+use shared::generation::store::StoredOutput;
+use shared::ids::GenerationId;
+use shared::images::{self, Picture, StoreError};
+use shared::runpod::{OutputRef, ProviderError, ProviderJobId, Report};
+use shared::workflow::OutputFormat;
+
+use super::submit::retry_in;
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
+use crate::state::WorkerState;
+
+/// How long a signed link works.
+const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Pictures of one generation that are fetched, checked and stored at once.
+const PICTURES_AT_ONCE: usize = 4;
+
+/// Leases the run, stores its pictures, and settles it.
+///
+/// # Errors
+/// Only if nothing could be committed.
+pub async fn collect(state: &WorkerState, generation_id: GenerationId) -> Result<&'static str, StepError> {
+    let Some(leased) = lease::for_collection(&state.pool, generation_id).await? else {
+        return Ok(NOTHING_TO_DO);
+    };
+    trace(&leased);
+    let _keeper = Keeper::start(&state.pool, &leased);
+    let (event, outputs) = act(state, &leased).await;
+    conclude(state, &leased, event, &outputs).await
+}
+
+/// Reads the result and stores every usable picture of it; what was stored comes back with the event.
+pub async fn act(state: &WorkerState, leased: &Leased) -> (Event, Vec<StoredOutput>) {
+    let pictures = match result(state, leased).await {
+        Ok(pictures) => pictures,
+        Err(event) => return (event, Vec::new()),
+    };
+    let asked = usize::from(leased.run.outputs_asked.unsigned_abs());
+    let kept: Vec<_> = futures::stream::iter((1..).zip(pictures).take(asked))
+        .map(|(n, picture)| keep(state, leased, n, picture))
+        .buffered(PICTURES_AT_ONCE)
+        .collect()
+        .await;
+    let unavailable = kept.iter().any(|one| matches!(one, Err(Lost::Unavailable)));
+    let mut outputs: Vec<_> = kept.into_iter().filter_map(Result::ok).collect();
+    let stored = i16::try_from(outputs.len()).expect("at most four outputs are asked for");
+    if unavailable {
+        return (Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) }, outputs);
+    }
+    sign(state, leased, &mut outputs).await;
+    (Event::Collected { delivered: stored, code: "unusable_output" }, outputs)
+}
+
+/// Why a picture is not among the outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// It can never be used.
+    Unusable,
+    /// It may be had later.
+    Unavailable,
+}
+
+async fn result(state: &WorkerState, leased: &Leased) -> Result<Vec<OutputRef>, Event> {
+    let nothing = |code| Event::Collected { delivered: 0, code };
+    let later = Event::CollectUnavailable { stored: 0, retry_in: retry_in(leased.run.tries) };
+    let id = leased.run.provider_job_id.as_deref().and_then(|id| ProviderJobId::parse(id).ok());
+    let Some(id) = id else { return Err(nothing("result_lost")) };
+    match state.runpod.status(&leased.run.endpoint, &id).await {
+        Ok(Report::Completed(pictures, _)) => Ok(pictures),
+        Ok(Report::Failed(failure)) => Err(nothing(failure.code.as_str())),
+        Ok(Report::Waiting | Report::Running) => Err(later),
+        Ok(Report::Cancelled) | Err(ProviderError::NotFound) => Err(nothing("result_lost")),
+        Err(ProviderError::Rejected { .. } | ProviderError::Unavailable { .. } | ProviderError::Unknown { .. }) => {
+            Err(later)
+        }
+    }
+}
+
+async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) -> Result<StoredOutput, Lost> {
+    let run = &leased.run;
+    let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
+    let bytes = fetch(state, picture).await?;
+    let picture = images::prepare(bytes, wanted).await.map_err(|error| {
+        tracing::warn!(n, %error, "a picture is unusable");
+        Lost::Unusable
+    })?;
+    let path = format!("{}/{}/{n}.{}", run.user_id, run.generation_id, picture.format.ext());
+    let size_bytes = i64::try_from(picture.bytes.len()).expect("pictures are bounded to megabytes");
+    let Picture { bytes, format, width, height } = picture;
+    state.images.put(&path, bytes, format.content_type()).await.map_err(|error| match error {
+        StoreError::Unavailable { .. } => Lost::Unavailable,
+        // A refusal is our misconfiguration, which an operator mends; the result is kept for half an hour.
+        StoreError::NotFound | StoreError::Rejected { .. } => {
+            tracing::error!(n, %error, "the image store refuses pictures");
+            Lost::Unavailable
+        }
+    })?;
+    Ok(StoredOutput {
+        n,
+        path,
+        format: format.to_string(),
+        width: i32::try_from(width).expect("pictures are bounded to 64 megapixels"),
+        height: i32::try_from(height).expect("pictures are bounded to 64 megapixels"),
+        size_bytes,
+        link: None,
+    })
+}
+
+async fn fetch(state: &WorkerState, picture: OutputRef) -> Result<Bytes, Lost> {
+    match picture {
+        OutputRef::Base64(text) => BASE64_STANDARD.decode(text).map(Bytes::from).map_err(|_| Lost::Unusable),
+        OutputRef::Url(url) => state.runpod.fetch(&url).await.map_err(|error| match error {
+            ProviderError::Rejected { .. } | ProviderError::NotFound => Lost::Unusable,
+            ProviderError::Unavailable { .. } | ProviderError::Unknown { .. } => Lost::Unavailable,
+        }),
+    }
+}
+
+/// Links are a convenience: without them the outputs are delivered all the same, and a reader makes them.
+async fn sign(state: &WorkerState, leased: &Leased, outputs: &mut [StoredOutput]) {
+    let paths: Vec<String> = outputs.iter().map(|output| output.path.clone()).collect();
+    if paths.is_empty() {
+        return;
+    }
+    match state.images.sign(&paths, LINK_LIFETIME).await {
+        Ok(links) => {
+            let until = leased.now() + TimeDelta::from_std(LINK_LIFETIME).expect("a day fits");
+            for (output, link) in outputs.iter_mut().zip(links) {
+                output.link = link.map(|link| (link.to_string(), until));
+            }
+        }
+        Err(error) => tracing::warn!(%error, "outputs are stored without links"),
+    }
+}

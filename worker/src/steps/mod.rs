@@ -1,0 +1,73 @@
+//! What a job wakes. Every step is the same four things: lease, act, decide, commit.
+
+pub mod collect;
+mod keeper;
+pub mod submit;
+
+use shared::generation::lease::Leased;
+use shared::generation::lifecycle::{self, InvalidTransition};
+use shared::generation::store::{self, Committed, StoredOutput};
+use shared::generation::{Event, Transition};
+use thiserror::Error;
+
+use crate::state::WorkerState;
+
+pub use keeper::Keeper;
+
+/// A step that could not commit. Its run is as it was; the sweeper brings it back.
+#[derive(Debug, Error)]
+pub enum StepError {
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// Our bug: the step saw something that cannot happen.
+    #[error("the step saw what cannot happen")]
+    Invalid(#[from] InvalidTransition),
+}
+
+/// Outcome of a step that found nothing to do: another one was faster, or the run has moved on.
+pub const NOTHING_TO_DO: &str = "nothing_to_do";
+/// Outcome of a step that came too late to commit.
+pub const LEASE_LOST: &str = "lease_lost";
+
+/// Decides what `event` means and commits it; the name of what happened is the step's outcome.
+///
+/// # Errors
+/// See [`StepError`]; then nothing was written.
+pub async fn conclude(
+    state: &WorkerState,
+    leased: &Leased,
+    event: Event,
+    outputs: &[StoredOutput],
+) -> Result<&'static str, StepError> {
+    let transition = lifecycle::next(&leased.run, event, leased.now())?;
+    match store::commit(&state.pool, leased, &transition, outputs).await? {
+        Committed::Written => {
+            log(leased, &transition);
+            Ok(transition.kind)
+        }
+        Committed::LeaseLost => Ok(LEASE_LOST),
+    }
+}
+
+fn log(leased: &Leased, transition: &Transition) {
+    let run = &transition.run;
+    tracing::info!(
+        generation_id = %run.generation_id,
+        request_id = run.request_id,
+        attempt = leased.run.attempt,
+        from = %leased.run.stage,
+        to = %run.stage,
+        refund = transition.refund.get(),
+        error_code = run.error_code,
+        "{}",
+        transition.kind
+    );
+}
+
+/// Ties the current span to the request that paid for the run.
+pub(crate) fn trace(leased: &Leased) {
+    let span = tracing::Span::current();
+    span.record("generation_id", tracing::field::display(leased.run.generation_id));
+    span.record("request_id", tracing::field::display(&leased.run.request_id));
+}

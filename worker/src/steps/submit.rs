@@ -1,0 +1,97 @@
+//! Hands a queued run to the provider. Safe to run twice.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use shared::generation::attempt::{self, Attempt};
+use shared::generation::budget::{self, RUN_PER_SECOND};
+use shared::generation::lease::{self, Leased};
+use shared::generation::webhook_url::{self, WebhookRef};
+use shared::generation::{Event, PROVIDER_TTL_MARGIN, WEBHOOK_GRACE};
+use shared::ids::GenerationId;
+use shared::retry;
+use shared::runpod::{ProviderError, Submission};
+use shared::workflow::product_input;
+
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
+use crate::state::WorkerState;
+
+/// Tries of one submission within one lease; later tries are later jobs.
+const TRIES_IN_PLACE: u32 = 3;
+/// Time that tries in place may take together, beside the calls themselves.
+const TIME_IN_PLACE: Duration = Duration::from_secs(5);
+
+/// Leases the run, hands it over, and commits what came of it.
+///
+/// # Errors
+/// Only if nothing could be committed.
+pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<&'static str, StepError> {
+    let Some(leased) = lease::for_submission(&state.pool, generation_id).await? else {
+        return Ok(NOTHING_TO_DO);
+    };
+    trace(&leased);
+    let _keeper = Keeper::start(&state.pool, &leased);
+    let event = act(state, &leased).await?;
+    conclude(state, &leased, event, &[]).await
+}
+
+/// Makes the provider job, unless an earlier attempt turns out to have made one.
+///
+/// # Errors
+/// Only if the database failed before anything was sent.
+pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
+    let run = &leased.run;
+    if let Some(known) = attempt::list_open(&state.pool, run.generation_id).await?.into_iter().next() {
+        return Ok(submitted(state, known));
+    }
+    match budget::take_slot(&state.pool, &run.endpoint, "run", RUN_PER_SECOND).await? {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) }),
+    }
+    let submission = submission(state, leased).await?;
+    let answer =
+        retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
+    Ok(match answer {
+        Ok(provider_job_id) => submitted(state, Attempt { attempt: run.attempt, provider_job_id }),
+        Err(ProviderError::Rejected { .. }) => Event::SubmitRejected { code: "provider_rejected" },
+        Err(ProviderError::Unavailable { alarm, retry_after, .. }) => {
+            if alarm {
+                tracing::error!(endpoint = run.endpoint, "the provider refuses our key or endpoint");
+            }
+            let asked = retry_after.and_then(|after| TimeDelta::from_std(after).ok()).unwrap_or_default();
+            Event::SubmitUnavailable { retry_in: retry_in(run.tries).max(asked) }
+        }
+        Err(ProviderError::Unknown { .. } | ProviderError::NotFound) => Event::SubmitUnknown,
+    })
+}
+
+fn submitted(state: &WorkerState, attempt: Attempt) -> Event {
+    Event::Submitted { provider_job_id: attempt.provider_job_id.to_string(), webhooks: state.webhooks_enabled }
+}
+
+async fn submission(state: &WorkerState, leased: &Leased) -> Result<Submission, StepError> {
+    let run = &leased.run;
+    let parameters = attempt::parameters(&state.pool, run.generation_id).await?;
+    let outputs = u8::try_from(run.outputs_asked).expect("the schema bounds outputs to 1 to 4");
+    let format = run.output_format.parse().expect("accept stores only formats it knows");
+    let ttl = (run.deadline_at - leased.now() + PROVIDER_TTL_MARGIN).to_std().unwrap_or_default();
+    let link = WebhookRef {
+        generation_id: run.generation_id,
+        attempt: run.attempt,
+        expires_at: run.deadline_at + WEBHOOK_GRACE,
+    };
+    Ok(Submission {
+        input: product_input(&run.workflow, &parameters, outputs, format, run.seed),
+        webhook: state
+            .webhooks_enabled
+            .then(|| webhook_url::build(&state.public_url, &state.webhook_secrets, &link)),
+        execution_timeout: Duration::from_secs(u64::from(run.max_seconds.unsigned_abs())),
+        ttl,
+    })
+}
+
+/// The wait before another job, after so many tries in a row.
+pub(crate) fn retry_in(tries: i16) -> TimeDelta {
+    let tries = u32::from(tries.unsigned_abs()).saturating_add(1);
+    TimeDelta::from_std(retry::delay(tries)).expect("a backoff is at most 30 s")
+}

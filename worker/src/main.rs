@@ -1,1 +1,87 @@
-fn main() {}
+//! `shootx-worker`: moves accepted generations on, or checks the books.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use shared::clock::Clock;
+use shared::config::{Config, Process};
+use shared::ledger::Difference;
+use shared::{db, ledger, telemetry};
+use shootx_worker::queue::Settings;
+use shootx_worker::{WorkerState, app};
+use sqlx::PgPool;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The worker of ShootX. All settings come from the environment.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run until SIGTERM (the default)
+    Run,
+    /// Print every place where credits and their ledger disagree; exit 1 if there is any
+    Reconcile,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => run().await.map(|()| ExitCode::SUCCESS),
+        Command::Reconcile => reconcile().await,
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("shootx-worker: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run() -> anyhow::Result<()> {
+    let (config, pool) = connect()?;
+    telemetry::init(config.log_format)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    db::ensure_current(&pool).await?;
+    telemetry::serve_metrics(config.metrics_bind)?;
+    let state = WorkerState::from_config(&config, pool, Clock::system())?;
+    let settings = Settings { concurrency: config.worker_concurrency, ..Settings::default() };
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), concurrency = settings.concurrency, "worker started");
+    let ended = app::run(state, settings, async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to stop");
+    })
+    .await;
+    match &ended {
+        Ok(()) => tracing::info!("worker stopped"),
+        Err(error) => tracing::error!(error = error as &dyn std::error::Error, "worker ended"),
+    }
+    Ok(ended?)
+}
+
+async fn reconcile() -> anyhow::Result<ExitCode> {
+    let (_, pool) = connect()?;
+    db::ensure_current(&pool).await?;
+    let differences = ledger::reconcile(&pool).await?;
+    for Difference { rule, id, expected, found } in &differences {
+        println!("{id}: {rule}: expected {expected}, found {found}");
+    }
+    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn connect() -> anyhow::Result<(Config, PgPool)> {
+    let config = Config::from_env(Process::Worker)?;
+    let pool = db::pool(&config.database, "shootx-worker")?;
+    Ok((config, pool))
+}

@@ -1,0 +1,44 @@
+//! What every step, the poller and the sweeper work with.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use shared::clock::Clock;
+use shared::config::Config;
+use shared::images::{self, ImageStore};
+use shared::runpod::RunPod;
+use sqlx::PgPool;
+use url::Url;
+
+/// The connections and settings of one worker process. Cheap to clone.
+#[derive(Clone)]
+pub struct WorkerState {
+    pub pool: PgPool,
+    pub runpod: RunPod,
+    pub images: Arc<dyn ImageStore>,
+    pub clock: Clock,
+    /// Where RunPod reaches the API: the origin of webhook URLs.
+    pub public_url: Url,
+    /// The first signs webhook URLs.
+    pub webhook_secrets: Arc<[SecretString]>,
+    /// Whether RunPod is asked to call back; without it results are found by polling alone.
+    pub webhooks_enabled: bool,
+}
+
+impl WorkerState {
+    /// Builds the clients that the settings describe. Makes no call yet.
+    ///
+    /// # Errors
+    /// Settings that no client can be built from.
+    pub fn from_config(config: &Config, pool: PgPool, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self {
+            runpod: RunPod::new(&config.runpod)?,
+            images: images::connect(&config.storage, &config.supabase, &config.public_url, &clock)?,
+            public_url: config.public_url.clone(),
+            webhook_secrets: config.webhook_secrets.clone().into(),
+            webhooks_enabled: config.webhooks_enabled,
+            pool,
+            clock,
+        })
+    }
+}

@@ -1,1 +1,110 @@
-fn main() {}
+//! `shootx-api`: serves the API, and the commands that prepare for it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
+use shared::clock::Clock;
+use shared::config::{Config, Process};
+use shared::{db, telemetry};
+use shootx_api::{ApiState, bind, document, serve};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The ShootX API. Settings come from environment variables alone; deploy/env.template lists them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer requests (the default)
+    Serve,
+    /// Bring the database up to date, as the role of `MIGRATION_DATABASE_URL`
+    Migrate,
+    /// Write the description of the interface
+    Openapi {
+        /// The file to write instead of standard output
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Check all settings and say what is wrong with them
+    CheckConfig,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command.unwrap_or(Command::Serve) {
+        Command::Serve => run().await,
+        Command::Migrate => migrate().await,
+        Command::Openapi { output } => write_document(output),
+        Command::CheckConfig => check_config(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("shootx-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let config = Config::from_env(Process::Api)?;
+    telemetry::init(config.log_format)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    telemetry::serve_metrics(config.metrics_bind)?;
+    let pool = db::pool(&config.database, "shootx-api")?;
+    db::ensure_current(&pool).await?;
+    let state = ApiState::new(&config, pool.clone(), Clock::system())?;
+    let acceptor = bind(config.api_bind, config.tls.as_ref()).await?;
+    serve(state, acceptor, stopped()?).await?;
+    pool.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn migrate() -> anyhow::Result<()> {
+    let config = Config::from_env(Process::Migrate)?;
+    let migrated = db::migrate(config.database.url.expose_secret()).await?;
+    for name in &migrated.applied {
+        println!("applied {name}");
+    }
+    println!("the database is up to date");
+    Ok(())
+}
+
+fn write_document(output: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(path) = output else {
+        print!("{}", document());
+        return Ok(());
+    };
+    std::fs::write(&path, document()).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn check_config() -> anyhow::Result<()> {
+    let config = Config::from_env(Process::Api)?;
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    println!("the settings are complete");
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! `POST /api/v1/generate`: validates, reserves the price, enqueues; the answer does not wait for the result.
+
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::web::Data;
+use poem::{IntoResponse, Response};
+use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::types::{ToJSON, Type};
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use rand::RngExt;
+use serde::Deserialize;
+use shared::generation::{self, AcceptError, Accepted, NewGeneration};
+use shared::ids::GenerationId;
+use shared::telemetry::names;
+use shared::workflow::{Request, SEED_MAX};
+use uuid::Uuid;
+
+use super::generate_body::GenerateBody;
+use super::status::{Cost, StageName, StatusName};
+use super::{Tag, header as answer_header, json_answer, responses};
+use crate::auth::Caller;
+use crate::error::{ApiError, Code};
+use crate::http::Seen;
+use crate::idempotency::IdempotencyKey;
+use crate::payload::Checked;
+use crate::state::ApiState;
+
+/// When a client should look at the status first, and then again, in seconds.
+pub(super) const POLL_HINT_S: u16 = 2;
+/// Marks an answer that repeats an earlier one under the same idempotency key.
+const REPLAYED: &str = "idempotent-replayed";
+
+pub(crate) struct GenerateApi;
+
+/// An accepted request: it is paid for and will run.
+#[derive(Debug, Object)]
+#[oai(rename = "AcceptedGeneration")]
+struct AcceptedBody {
+    /// Names the generation from now on.
+    generation_id: Uuid,
+    /// Always `processing` here.
+    status: StatusName,
+    /// Seconds until the result is expected.
+    estimated_time: i32,
+    /// Where the run is: `queued`.
+    stage: StageName,
+    /// What was reserved for it.
+    cost: Cost,
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Generations")]
+impl GenerateApi {
+    /// Generate images
+    ///
+    /// Reserves the price and starts the workflow. Follow it at the address in `Location`. What is not delivered
+    /// is refunded. Names in the body may also be spelt in camelCase.
+    ///
+    /// With an `Idempotency-Key` a repeat of the same request within 24 hours is answered as the first time and
+    /// charged once.
+    #[oai(path = "/generate", method = "post", operation_id = "create_generation")]
+    async fn create_generation(
+        &self,
+        state: Data<&ApiState>,
+        seen: Data<&Seen>,
+        caller: Caller,
+        /// The caller's name for this intent.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
+        body: Checked<GenerateBody>,
+    ) -> Result<GenerateAnswer, ApiError> {
+        let request = body.0;
+        let caller = caller.signed_up()?;
+        if request.claimed_user_id.is_some_and(|claimed| claimed != caller.user_id()) {
+            return Err(ApiError::UserMismatch);
+        }
+        let id = GenerationId::generate();
+        let response = accepted_body(&state, id, &request);
+        let new = NewGeneration {
+            id,
+            user_id: caller.user_id(),
+            request: &request,
+            seed: rand::rng().random_range(0..=SEED_MAX),
+            request_id: seen.request_id(),
+            key: key.0.as_deref(),
+            response: &response,
+            rate_per_minute: state.settings.generate_rate,
+            endpoint: state.settings.endpoint(request.workflow),
+        };
+        let outcome = generation::accept(&state.pool, &new).await;
+        metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
+        match outcome? {
+            Accepted::New => {
+                tracing::info!(generation_id = %id, workflow = request.workflow.kind.as_str(), "accepted");
+                Ok(GenerateAnswer { location: location(id), body: response, replayed: false })
+            }
+            Accepted::Replayed { response } => GenerateAnswer::replay(response),
+        }
+    }
+}
+
+/// The text of the answer. It is stored with the idempotency key before it is sent, so it is made once.
+fn accepted_body(state: &ApiState, id: GenerationId, request: &Request) -> String {
+    let body = AcceptedBody {
+        generation_id: id.0,
+        status: StatusName::Processing,
+        estimated_time: state.estimates.seconds(request.workflow.kind.as_str()),
+        stage: StageName::Queued,
+        cost: Cost::reserved(request.price()),
+    };
+    body.to_json_string()
+}
+
+fn location(id: GenerationId) -> String {
+    format!("/api/v1/status/{id}")
+}
+
+fn label(outcome: &Result<Accepted, AcceptError>) -> &'static str {
+    match outcome {
+        Ok(Accepted::New) => "accepted",
+        Ok(Accepted::Replayed { .. }) => "replayed",
+        Err(AcceptError::InsufficientCredits { .. }) => "insufficient_credits",
+        Err(AcceptError::RateLimited { .. }) => "rate_limited",
+        Err(AcceptError::KeyReused) => "key_reused",
+        Err(AcceptError::NoProfile) => "no_profile",
+        Err(AcceptError::ProjectNotFound) => "project_not_found",
+        Err(AcceptError::Database(_)) => "error",
+    }
+}
+
+/// 202 with exactly the stored text.
+struct GenerateAnswer {
+    body: String,
+    location: String,
+    replayed: bool,
+}
+
+impl GenerateAnswer {
+    /// The answer that was given to this request before.
+    fn replay(body: String) -> Result<Self, ApiError> {
+        #[derive(Deserialize)]
+        struct Stored {
+            generation_id: GenerationId,
+        }
+        let stored: Stored = serde_json::from_str(&body).map_err(ApiError::internal)?;
+        Ok(Self { location: location(stored.generation_id), body, replayed: true })
+    }
+}
+
+impl IntoResponse for GenerateAnswer {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder()
+            .status(StatusCode::ACCEPTED)
+            .content_type("application/json; charset=utf-8")
+            .header(header::LOCATION, self.location)
+            .header(header::RETRY_AFTER, POLL_HINT_S)
+            .body(self.body);
+        if self.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+impl ApiResponse for GenerateAnswer {
+    fn meta() -> MetaResponses {
+        let headers = vec![
+            answer_header("Location", "string", "Where to follow the generation.", true),
+            answer_header("Retry-After", "integer", "Seconds to wait before looking.", true),
+            answer_header("Idempotent-Replayed", "string", "`true` where an earlier answer is repeated.", false),
+        ];
+        let answer = json_answer(202, "Accepted, paid for and enqueued.", AcceptedBody::schema_ref(), headers);
+        let refusals = [
+            Code::MalformedRequest,
+            Code::InvalidToken,
+            Code::InsufficientCredits,
+            Code::Forbidden,
+            Code::ProjectNotFound,
+            Code::RequestTimeout,
+            Code::PayloadTooLarge,
+            Code::UnsupportedMediaType,
+            Code::InvalidRequest,
+            Code::RateLimited,
+            Code::InternalError,
+            Code::Unavailable,
+        ];
+        responses(answer, &refusals)
+    }
+
+    fn register(registry: &mut Registry) {
+        AcceptedBody::register(registry);
+    }
+}

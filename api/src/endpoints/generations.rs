@@ -1,0 +1,99 @@
+//! `GET /api/v1/generations` and `POST /api/v1/generations/{generation_id}/cancel`.
+
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::types::{ToJSON, Type};
+use poem_openapi::{ApiResponse, Object, OpenApi};
+use shared::generation;
+use shared::ids::GenerationId;
+use uuid::Uuid;
+
+use super::status::{GenerationAnswer, GenerationBody};
+use super::{Tag, json_answer, responses};
+use crate::auth::Caller;
+use crate::error::{ApiError, Code};
+use crate::links::image_urls;
+use crate::pagination::{Cursor, LIMIT_DEFAULT};
+use crate::state::ApiState;
+
+pub(crate) struct GenerationsApi;
+
+/// One page of a user's generations.
+#[derive(Debug, Object)]
+#[oai(rename = "GenerationPage")]
+struct Page {
+    /// Newest first.
+    items: Vec<GenerationBody>,
+    /// The `cursor` of the page after this one; null on the last.
+    #[oai(nullable)]
+    next: Option<String>,
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Generations")]
+impl GenerationsApi {
+    /// The caller's generations, newest first
+    #[oai(path = "/generations", method = "get", operation_id = "list_generations")]
+    async fn list_generations(
+        &self,
+        state: Data<&ApiState>,
+        caller: Caller,
+        /// Where to go on: the `next` of the page before.
+        cursor: Query<Option<String>>,
+        /// Most generations on the page.
+        #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u16>,
+    ) -> Result<PageAnswer, ApiError> {
+        let after = cursor.0.as_deref().map(Cursor::decode).transpose()?.map(|cursor| (cursor.created_at, cursor.id));
+        let limit = i64::from(limit.0);
+        let mut found = generation::list(&state.pool, caller.user_id(), after, limit).await?;
+        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
+        let last = found.last().filter(|_| is_full);
+        let next = last.map(|last| Cursor { created_at: last.created_at, id: last.id.0 }.encode());
+        let urls = image_urls(&state, &found).await;
+        let items = found.drain(..).zip(urls).map(|(generation, urls)| GenerationBody::new(&state, generation, urls));
+        Ok(PageAnswer(Page { items: items.collect(), next }))
+    }
+
+    /// Call a generation off
+    ///
+    /// Answers how it stands now. What waits is cancelled at once and refunded; what runs is stopped and refunded
+    /// soon after; what is being collected or is final stays as it is. May be repeated.
+    #[oai(path = "/generations/:generation_id/cancel", method = "post", operation_id = "cancel_generation")]
+    async fn cancel_generation(
+        &self,
+        state: Data<&ApiState>,
+        caller: Caller,
+        /// The id from the answer to `generate`.
+        generation_id: Path<Uuid>,
+    ) -> Result<GenerationAnswer, ApiError> {
+        let id = GenerationId(generation_id.0);
+        let found = generation::request_cancel(&state.pool, caller.user_id(), id).await?;
+        Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
+    }
+}
+
+fn limit_default() -> u16 {
+    LIMIT_DEFAULT
+}
+
+/// 200 with a page.
+struct PageAnswer(Page);
+
+impl poem::IntoResponse for PageAnswer {
+    fn into_response(self) -> poem::Response {
+        Json(self.0.to_json()).into_response()
+    }
+}
+
+impl ApiResponse for PageAnswer {
+    fn meta() -> MetaResponses {
+        let answer = json_answer(200, "One page.", Page::schema_ref(), vec![]);
+        responses(answer, &[Code::MalformedRequest, Code::InvalidToken, Code::InternalError, Code::Unavailable])
+    }
+
+    fn register(registry: &mut Registry) {
+        Page::register(registry);
+    }
+}

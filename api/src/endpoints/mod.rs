@@ -1,0 +1,58 @@
+//! One file a resource. An endpoint parses, calls one use case, answers.
+
+pub(crate) mod credits;
+pub(crate) mod files;
+pub(crate) mod generate;
+mod generate_body;
+pub(crate) mod generations;
+pub(crate) mod health;
+pub(crate) mod problems;
+pub(crate) mod status;
+pub(crate) mod webhook;
+
+use poem_openapi::Tags;
+use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef};
+
+use crate::error::{Code, document};
+
+/// Groups of operations in the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// Starting generations, following them, and calling them off.
+    Generations,
+    /// What the caller can spend.
+    Credits,
+    /// Where the provider calls back.
+    Webhooks,
+    /// Whether the service works.
+    Health,
+}
+
+/// What an operation documents: its answer, then its refusals.
+fn responses(answer: MetaResponse, refusals: &[Code]) -> MetaResponses {
+    let mut responses = vec![answer];
+    responses.extend(document(refusals));
+    MetaResponses { responses }
+}
+
+/// A JSON answer as the document shows it.
+fn json_answer(
+    status: u16,
+    description: &'static str,
+    schema: MetaSchemaRef,
+    headers: Vec<MetaHeader>,
+) -> MetaResponse {
+    let content = vec![MetaMediaType { content_type: "application/json; charset=utf-8", schema }];
+    MetaResponse { description, status: Some(status), status_range: None, content, headers }
+}
+
+/// A header of an answer as the document shows it.
+fn header(name: &str, kind: &'static str, description: &str, required: bool) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new(kind))),
+    }
+}

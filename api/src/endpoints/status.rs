@@ -1,0 +1,231 @@
+//! `GET /api/v1/status/{generation_id}`, and the form in which a generation is shown everywhere.
+
+use chrono::{DateTime, Utc};
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::web::Data;
+use poem::{IntoResponse, Response};
+use poem_openapi::param::Path;
+use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::types::{ToJSON, Type};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
+use shared::credits::Credits;
+use shared::generation::{self, Generation, Stage, Status};
+use shared::ids::GenerationId;
+use uuid::Uuid;
+
+use super::generate::POLL_HINT_S;
+use super::{Tag, header as answer_header, json_answer, responses};
+use crate::auth::Caller;
+use crate::error::{ApiError, Code};
+use crate::links::{ImageUrls, image_urls};
+use crate::state::ApiState;
+
+pub(crate) struct StatusApi;
+
+/// How a generation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "Status", rename_all = "lowercase")]
+pub(super) enum StatusName {
+    Processing,
+    Completed,
+    Failed,
+}
+
+/// Where its run is; more detail than the status, and open to grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "Stage", rename_all = "lowercase")]
+pub(super) enum StageName {
+    Queued,
+    Submitting,
+    Running,
+    Collecting,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// What a generation costs, in credits.
+#[derive(Debug, Object)]
+pub(super) struct Cost {
+    /// The price of all that was asked for.
+    price: i32,
+    /// What has been taken for it: the price less what was refunded.
+    charged: i32,
+    /// What was given back because it was not delivered.
+    refunded: i32,
+}
+
+/// A generation as its owner sees it.
+#[derive(Debug, Object)]
+#[oai(rename = "Generation")]
+pub(super) struct GenerationBody {
+    /// Names the generation.
+    generation_id: Uuid,
+    /// What it runs.
+    workflow_type: String,
+    /// `processing`, then `completed` or `failed` for good.
+    status: StatusName,
+    /// Where its run is. Null for generations from before this service.
+    #[oai(nullable)]
+    stage: Option<StageName>,
+    /// From 0 to 100, never backwards.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100")))]
+    progress: i16,
+    /// Links to the outputs, in order, each good for at least an hour. Empty until completed.
+    image_urls: Vec<String>,
+    /// Why it failed and what to do, for people. Null unless failed.
+    #[oai(nullable)]
+    error: Option<String>,
+    /// Why it failed, for programs, such as `cancelled`. Null unless failed.
+    #[oai(nullable)]
+    error_code: Option<String>,
+    /// Null for generations from before this service.
+    #[oai(nullable)]
+    cost: Option<Cost>,
+    /// Outputs asked for. Null for generations from before this service.
+    #[oai(nullable)]
+    output_count: Option<i16>,
+    /// Seconds until the result is expected. Null once there is one.
+    #[oai(nullable)]
+    estimated_time: Option<i32>,
+    #[oai(nullable)]
+    project_id: Option<Uuid>,
+    #[oai(nullable)]
+    brand_name: Option<String>,
+    #[oai(nullable)]
+    campaign_name: Option<String>,
+    tags: Vec<String>,
+    created_at: DateTime<Utc>,
+    /// When it became final.
+    #[oai(nullable)]
+    completed_at: Option<DateTime<Utc>>,
+}
+
+#[OpenApi(prefix_path = "/api/v1", tag = "Tag::Generations")]
+impl StatusApi {
+    /// Follow a generation
+    ///
+    /// What is absent and what belongs to someone else are answered alike.
+    #[oai(path = "/status/:generation_id", method = "get", operation_id = "find_generation")]
+    async fn find_generation(
+        &self,
+        state: Data<&ApiState>,
+        caller: Caller,
+        /// The id from the answer to `generate`.
+        generation_id: Path<Uuid>,
+    ) -> Result<GenerationAnswer, ApiError> {
+        let found = generation::find(&state.pool, caller.user_id(), GenerationId(generation_id.0)).await?;
+        Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
+    }
+}
+
+impl Cost {
+    /// What a request that was just accepted costs.
+    pub(super) fn reserved(price: Credits) -> Self {
+        Self { price: price.get(), charged: price.get(), refunded: 0 }
+    }
+
+    fn of(generation: &Generation) -> Option<Self> {
+        let price = generation.price?;
+        let charged = price.checked_sub(generation.refunded)?;
+        Some(Self { price: price.get(), charged: charged.get(), refunded: generation.refunded.get() })
+    }
+}
+
+impl GenerationBody {
+    /// How `generation` is shown, with the links of its outputs.
+    pub(super) fn new(state: &ApiState, generation: Generation, image_urls: ImageUrls) -> Self {
+        Self {
+            generation_id: generation.id.0,
+            status: generation.status.into(),
+            stage: generation.stage.map(StageName::from),
+            progress: generation.progress,
+            image_urls,
+            cost: Cost::of(&generation),
+            output_count: generation.outputs_asked,
+            estimated_time: remaining_seconds(state, &generation),
+            workflow_type: generation.workflow,
+            error: generation.error_message,
+            error_code: generation.error_code,
+            project_id: generation.project_id,
+            brand_name: generation.brand_name,
+            campaign_name: generation.campaign_name,
+            tags: generation.tags,
+            created_at: generation.created_at,
+            completed_at: generation.completed_at,
+        }
+    }
+}
+
+/// The estimate less the time passed, at least a second; `None` for what is final or was never ours.
+fn remaining_seconds(state: &ApiState, generation: &Generation) -> Option<i32> {
+    generation.stage.filter(|stage| !stage.is_final())?;
+    let passed = (generation.now - generation.created_at).num_seconds();
+    let remaining = i64::from(state.estimates.seconds(&generation.workflow)) - passed;
+    Some(i32::try_from(remaining.max(1)).unwrap_or(i32::MAX))
+}
+
+impl From<Status> for StatusName {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Processing => Self::Processing,
+            Status::Completed => Self::Completed,
+            Status::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<Stage> for StageName {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Queued => Self::Queued,
+            Stage::Submitting => Self::Submitting,
+            Stage::Running => Self::Running,
+            Stage::Collecting => Self::Collecting,
+            Stage::Completed => Self::Completed,
+            Stage::Failed => Self::Failed,
+            Stage::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// 200 with how one generation stands, and when to look again while it is not final.
+pub(super) struct GenerationAnswer(GenerationBody);
+
+impl GenerationAnswer {
+    /// The answer that shows `generation`.
+    pub(super) async fn of(state: &ApiState, generation: Generation) -> Self {
+        let urls = image_urls(state, std::slice::from_ref(&generation)).await.pop().unwrap_or_default();
+        Self(GenerationBody::new(state, generation, urls))
+    }
+}
+
+impl IntoResponse for GenerationAnswer {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder()
+            .status(StatusCode::OK)
+            .content_type("application/json; charset=utf-8")
+            .body(self.0.to_json_string());
+        if self.0.status == StatusName::Processing {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(POLL_HINT_S));
+        }
+        response
+    }
+}
+
+impl ApiResponse for GenerationAnswer {
+    fn meta() -> MetaResponses {
+        let headers = vec![answer_header(
+            "Retry-After",
+            "integer",
+            "Seconds to wait before looking again, while processing.",
+            false,
+        )];
+        let answer = json_answer(200, "How the generation stands.", GenerationBody::schema_ref(), headers);
+        responses(answer, &[Code::InvalidToken, Code::NotFound, Code::InternalError, Code::Unavailable])
+    }
+
+    fn register(registry: &mut Registry) {
+        GenerationBody::register(registry);
+    }
+}

@@ -1,0 +1,174 @@
+//! Every way the API can refuse; with its children the only place that knows status codes of refusals.
+//!
+//! Adding one: a variant of [`ApiError`], its [`Code`] with status and advice, and the code in the `meta` of the
+//! operations that can answer it.
+//!
+//! Libraries return their own enums; each `From` here is an exhaustive `match`, so that a new variant does not
+//! compile until someone decides what the caller is told. The cause of a 5xx is logged where it is answered and
+//! never shown.
+
+mod code;
+mod framework;
+mod problem;
+
+use std::time::Duration;
+
+use poem::error::ResponseError;
+use poem::http::StatusCode;
+use shared::credits::Credits;
+use shared::generation::{AcceptError, CancelError};
+use shared::images::{BadLink, OpenError, StoreError};
+use shared::workflow::Fault;
+
+pub(crate) use code::Code;
+pub(crate) use problem::{Problem, document};
+
+/// What a 503 asks callers to wait when nothing better is known.
+const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
+
+/// A refusal, with what the caller needs to act on it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// `0` says what could not be read.
+    #[error("{0}")]
+    Malformed(String),
+    #[error("a valid access token of a signed-in user is required")]
+    InvalidToken,
+    #[error("the signature is missing, wrong or expired")]
+    InvalidSignature,
+    #[error("this costs {price} and the balance is {balance}")]
+    InsufficientCredits { price: Credits, balance: Credits },
+    #[error("not allowed")]
+    Forbidden,
+    #[error("user_id is not the id of the token's user")]
+    UserMismatch,
+    #[error("anonymous users cannot run generations")]
+    AnonymousUser,
+    #[error("the user has no profile")]
+    NoProfile,
+    #[error("there is nothing here that you may see")]
+    NotFound,
+    #[error("there is no such project of yours")]
+    ProjectNotFound,
+    #[error("this address does not answer that method")]
+    MethodNotAllowed,
+    #[error("the body did not arrive within {} seconds", .0.as_secs())]
+    RequestTimeout(Duration),
+    /// `0` names the limit.
+    #[error("{0}")]
+    PayloadTooLarge(String),
+    #[error("the body must be sent as application/json")]
+    UnsupportedMediaType,
+    #[error("{}", if .0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", .0.len()) })]
+    InvalidRequest(Vec<Fault>),
+    #[error("this idempotency key was used with another request")]
+    KeyReused,
+    #[error("too many requests")]
+    RateLimited { retry_after: Duration },
+    #[error("the request could not be completed")]
+    Internal(#[source] Cause),
+    #[error("a part of the service does not answer at present")]
+    Unavailable { retry_after: Duration, source: Cause },
+}
+
+/// What went wrong behind a 5xx: for the log only.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl ApiError {
+    pub(crate) const fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::MalformedRequest,
+            Self::InvalidToken => Code::InvalidToken,
+            Self::InvalidSignature => Code::InvalidSignature,
+            Self::InsufficientCredits { .. } => Code::InsufficientCredits,
+            Self::Forbidden => Code::Forbidden,
+            Self::UserMismatch => Code::UserMismatch,
+            Self::AnonymousUser => Code::AnonymousUser,
+            Self::NoProfile => Code::NoProfile,
+            Self::NotFound => Code::NotFound,
+            Self::ProjectNotFound => Code::ProjectNotFound,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::RequestTimeout(_) => Code::RequestTimeout,
+            Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::InvalidRequest(_) => Code::InvalidRequest,
+            Self::KeyReused => Code::IdempotencyKeyReused,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::Internal(_) => Code::InternalError,
+            Self::Unavailable { .. } => Code::Unavailable,
+        }
+    }
+
+    /// How long the caller is asked to wait, for the answers that carry `Retry-After`.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// Our own bug, or something that should not happen.
+    pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// Something this service needs does not answer.
+    pub(crate) fn unavailable(cause: impl Into<Cause>) -> Self {
+        Self::Unavailable { retry_after: UNAVAILABLE_RETRY, source: cause.into() }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+                Self::unavailable(error)
+            }
+            // Every other kind (the enum is not exhaustive) means that a statement of ours is wrong.
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::InsufficientCredits { price, balance } => Self::InsufficientCredits { price, balance },
+            AcceptError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            AcceptError::KeyReused => Self::KeyReused,
+            AcceptError::NoProfile => Self::NoProfile,
+            AcceptError::ProjectNotFound => Self::ProjectNotFound,
+            AcceptError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for ApiError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Database(error) => error.into(),
+            CancelError::Invalid(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::BadLink(BadLink::Forged | BadLink::Expired) => Self::InvalidSignature,
+            OpenError::Store(StoreError::NotFound) => Self::NotFound,
+            OpenError::Store(error @ StoreError::Rejected { .. }) => Self::internal(error),
+            OpenError::Store(error @ StoreError::Unavailable { .. }) => Self::unavailable(error),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.code().status()
+    }
+
+    fn as_response(&self) -> poem::Response {
+        Problem::new(self, "", "").into_response(self)
+    }
+}

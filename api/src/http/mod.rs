@@ -1,0 +1,44 @@
+//! What surrounds every endpoint: request id, access log, metrics, cross-origin rules, and one form of refusal.
+
+mod cors;
+mod observe;
+mod problems;
+
+use std::sync::{Arc, OnceLock};
+
+use shared::ids::UserId;
+use shared::telemetry::RequestId;
+
+pub(crate) use cors::Cors;
+pub(crate) use observe::Observe;
+pub(crate) use problems::{AllowedMethods, Problems};
+
+/// What is known of a request while it is answered, for its log line. Travels in the request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    request_id: RequestId,
+    user_id: OnceLock<UserId>,
+}
+
+impl Seen {
+    fn new(request_id: RequestId) -> Self {
+        Self(Arc::new(Inner { request_id, user_id: OnceLock::new() }))
+    }
+
+    /// The id of this request.
+    pub(crate) fn request_id(&self) -> &str {
+        self.0.request_id.as_str()
+    }
+
+    /// Notes who turned out to be asking.
+    pub(crate) fn note_user(&self, user_id: UserId) {
+        self.0.user_id.get_or_init(|| user_id);
+    }
+
+    fn user_id(&self) -> Option<UserId> {
+        self.0.user_id.get().copied()
+    }
+}

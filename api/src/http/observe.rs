@@ -1,0 +1,89 @@
+//! One log line and two metrics for every request. Neither bodies nor tokens nor query strings are written down.
+
+use std::io;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::combinators::BoxBody;
+use poem::http::{HeaderMap, HeaderValue, Method, header};
+use poem::{Body, Endpoint, IntoResponse, Middleware, PathPattern, Request, Response};
+use shared::telemetry::{RequestId, names};
+use tracing::Instrument;
+
+use super::Seen;
+
+/// Carries the request id in and out.
+const REQUEST_ID: &str = "x-request-id";
+/// The route of what no endpoint answers, so that made-up paths cannot make labels.
+const NO_ROUTE: &str = "none";
+
+/// Gives each request its id, and writes its log line and metrics.
+pub(crate) struct Observe;
+
+pub(crate) struct Observed<E>(E);
+
+impl<E: Endpoint> Middleware<E> for Observe {
+    type Output = Observed<E>;
+
+    fn transform(&self, endpoint: E) -> Self::Output {
+        Observed(endpoint)
+    }
+}
+
+impl<E: Endpoint> Endpoint for Observed<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let seen = Seen::new(RequestId::accept(request.header(REQUEST_ID)));
+        request.set_data(seen.clone());
+        let method = label(request.method());
+        let bytes_in = content_length(request.headers());
+        let span = tracing::info_span!("request", request_id = seen.request_id());
+        let outcome = self.0.call(request).instrument(span.clone()).await;
+        let mut response = outcome.map_or_else(poem::Error::into_response, IntoResponse::into_response);
+        let bytes_out = size(&mut response);
+        if let Ok(value) = HeaderValue::from_str(seen.request_id()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let route = response.data::<PathPattern>().map_or(NO_ROUTE, |pattern| pattern.0.as_ref()).to_owned();
+        let status = response.status().as_u16();
+        let elapsed = started.elapsed();
+        span.in_scope(|| {
+            let user_id = seen.user_id().map(tracing::field::display);
+            let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(method, route, status, duration_ms, user_id, bytes_in, bytes_out, "answered");
+        });
+        metrics::histogram!(names::HTTP_REQUEST_SECONDS, "route" => route.clone()).record(elapsed.as_secs_f64());
+        metrics::counter!(names::HTTP_REQUESTS_TOTAL, "route" => route, "method" => method, "status" => status.to_string())
+            .increment(1);
+        Ok(response)
+    }
+}
+
+/// The method as a label: a caller may send any word as one.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The size of the answer's body, where it is known before it is sent.
+fn size(response: &mut Response) -> Option<u64> {
+    let body: BoxBody<Bytes, io::Error> = response.take_body().into();
+    let size = body.size_hint().exact();
+    response.set_body(Body::from(body));
+    size
+}

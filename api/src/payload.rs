@@ -1,0 +1,172 @@
+//! The one type of request body: read within bounds, checked whole.
+//!
+//! poem-openapi's own body type reads without a bound and stops at the first fault. This one refuses a foreign
+//! content type (415), a slow or oversized body (408, 413) and what is not JSON (400), and lists every fault of
+//! the rest with its JSON pointer (422). The document gets its schema from the same trait.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use poem::http::header;
+use poem::{Body, Request, RequestBody};
+use poem_openapi::payload::{ParsePayload, Payload};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::Value;
+use shared::workflow::Fault;
+
+use crate::error::ApiError;
+
+/// A body must have arrived whole within this time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most values one body may hold: each costs memory out of proportion to its bytes.
+const VALUES_MAX: usize = 10_000;
+
+/// A kind of body: its schema in the document, and what it becomes once checked.
+pub(crate) trait CheckedBody: Send + 'static {
+    /// What an accepted body becomes.
+    type Output: Send + Sync;
+    /// The name of its schema.
+    const NAME: &'static str;
+    /// Most bytes that are read of it.
+    const BYTES_MAX: usize;
+
+    /// Registers the schemas that its own refers to, and returns its own.
+    fn schema(registry: &mut Registry) -> MetaSchema;
+
+    /// Every fault, or what the body asks for.
+    fn check(body: &Value) -> Result<Self::Output, Vec<Fault>>;
+}
+
+/// A body that has passed every check of `B`.
+pub(crate) struct Checked<B: CheckedBody>(pub(crate) B::Output);
+
+impl<B: CheckedBody> Payload for Checked<B> {
+    const CONTENT_TYPE: &'static str = "application/json";
+
+    fn check_content_type(content_type: &str) -> bool {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case(Self::CONTENT_TYPE)
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Reference(B::NAME.to_owned())
+    }
+
+    fn register(registry: &mut Registry) {
+        registry.create_schema::<B, _>(B::NAME.to_owned(), B::schema);
+    }
+}
+
+impl<B: CheckedBody> ParsePayload for Checked<B> {
+    const IS_REQUIRED: bool = true;
+
+    async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let claimed = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let bytes = read(body.take()?, claimed, B::BYTES_MAX).await?;
+        if values(&bytes) > VALUES_MAX {
+            return Err(ApiError::PayloadTooLarge(format!("the body holds more than {VALUES_MAX} values")).into());
+        }
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| not_json(&error))?;
+        drop(bytes);
+        B::check(&value).map(Self).map_err(|faults| ApiError::InvalidRequest(faults).into())
+    }
+}
+
+impl<'a, B: CheckedBody> ApiExtractor<'a> for Checked<B> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        <Self as Payload>::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],
+            required: Self::IS_REQUIRED,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        if !request.content_type().is_some_and(Self::check_content_type) {
+            return Err(ApiError::UnsupportedMediaType.into());
+        }
+        <Self as ParsePayload>::from_request(request, body).await
+    }
+}
+
+/// Reads a body of at most `bytes_max` bytes; a greater `claimed` length is refused before anything is read.
+async fn read(body: Body, claimed: Option<usize>, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+    let too_large = || ApiError::PayloadTooLarge(format!("the body is over {bytes_max} bytes"));
+    if claimed.is_some_and(|length| length > bytes_max) {
+        return Err(too_large());
+    }
+    let mut chunks = Box::pin(body.into_bytes_stream());
+    let reading = async {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| ApiError::Malformed("the body broke off".to_owned()))?;
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    };
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(ApiError::RequestTimeout(BODY_TIMEOUT)))
+}
+
+/// At least as many values as the JSON text holds: its commas and opening brackets outside strings, and one.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut in_string, mut escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Where the text stops being JSON, without repeating any of it.
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::Malformed(format!("the body is not valid JSON (line {}, column {})", error.line(), error.column()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use poem::Body;
+
+    use super::{read, values};
+    use crate::error::Code;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_bound_and_no_further() {
+        let chunked = |sizes: &'static [usize]| {
+            Body::from_bytes_stream(stream::iter(sizes.iter().map(|size| Ok::<_, std::io::Error>(vec![b'x'; *size]))))
+        };
+        assert_eq!(read(chunked(&[4, 6]), None, 10).await.unwrap().len(), 10);
+        for (body, claimed) in [(chunked(&[4, 7]), None), (chunked(&[1]), Some(11))] {
+            let refused = read(body, claimed, 10).await.unwrap_err();
+            assert_eq!(refused.code(), Code::PayloadTooLarge);
+        }
+    }
+
+    #[test]
+    fn values_are_counted_outside_strings_only() {
+        assert_eq!(values(br#"{"a":[1,2,{"b":"[,{\",,"}]}"#), 6);
+        assert_eq!(values(b""), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Serves the application on a socket until told to stop, then lets what is in flight finish.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use poem::Server;
+use poem::listener::{AcceptorExt, BoxAcceptor, RustlsCertificate, RustlsConfig, TcpAcceptor};
+use shared::config::Tls;
+use thiserror::Error;
+
+use crate::app::build;
+use crate::state::ApiState;
+
+/// How long requests in flight may take to finish after the signal to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// A connection on which nothing happens for this long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Requests one HTTP/2 connection may have open.
+const STREAMS_MAX: u32 = 128;
+
+/// Why the API cannot be served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error("{address} cannot be listened on (API_BIND)")]
+    Bind {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} cannot be read ({name})", path.display())]
+    TlsFile {
+        name: &'static str,
+        path: std::path::PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the certificate or its key cannot be used (TLS_CERT, TLS_KEY)")]
+    Tls(#[source] io::Error),
+    #[error("serving failed")]
+    Serve(#[source] io::Error),
+}
+
+/// Listens on `address`, with TLS where a certificate is given. Port 0 takes a free one: see the acceptor's address.
+///
+/// # Errors
+/// [`ServeError`], naming the setting to change.
+pub async fn bind(address: SocketAddr, tls: Option<&Tls>) -> Result<BoxAcceptor, ServeError> {
+    let listener =
+        tokio::net::TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })?;
+    let acceptor =
+        listener.into_std().and_then(TcpAcceptor::from_std).map_err(|source| ServeError::Bind { address, source })?;
+    let Some(tls) = tls else { return Ok(acceptor.boxed()) };
+    let certificate = RustlsCertificate::new().cert(read("TLS_CERT", &tls.cert)?).key(read("TLS_KEY", &tls.key)?);
+    let config = RustlsConfig::new().fallback(certificate);
+    Ok(acceptor.rustls(futures::stream::iter([config])).boxed())
+}
+
+fn read(name: &'static str, path: &std::path::Path) -> Result<Vec<u8>, ServeError> {
+    std::fs::read(path).map_err(|source| ServeError::TlsFile { name, path: path.to_owned(), source })
+}
+
+/// Answers requests until `stop` resolves; then takes no new connection and gives those in flight [`DRAIN_TIMEOUT`].
+///
+/// # Errors
+/// [`ServeError::Serve`] when the socket fails.
+pub async fn serve(state: ApiState, acceptor: BoxAcceptor, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let application = build(state.clone());
+    let serving = Server::new_with_acceptor(acceptor)
+        .name("api")
+        .idle_timeout(IDLE_TIMEOUT)
+        .http2_max_concurrent_streams(STREAMS_MAX)
+        .run_with_graceful_shutdown(application, stop, Some(DRAIN_TIMEOUT));
+    tokio::select! {
+        served = serving => served.map_err(ServeError::Serve),
+        () = state.follow() => Ok(()),
+    }
+}

@@ -1,0 +1,88 @@
+//! What every endpoint may use. Made once, cheap to clone.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use shared::clock::Clock;
+use shared::config::{Config, RunPodSettings, StorageBackend};
+use shared::images::{self, ImageStore, LocalStore, StoreError};
+use shared::workflow::Workflow;
+use sqlx::PgPool;
+
+use crate::auth::{Jwks, TokenVerifier};
+use crate::estimates::Estimates;
+
+/// The path of the key set below the project's address.
+const JWKS_PATH: &str = "auth/v1/.well-known/jwks.json";
+
+/// The state of one API process.
+#[derive(Clone)]
+pub struct ApiState {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: Clock,
+    pub(crate) images: Arc<dyn ImageStore>,
+    /// The store whose files this process serves itself, if that is the one in use.
+    pub(crate) files: Option<Arc<LocalStore>>,
+    pub(crate) tokens: TokenVerifier,
+    pub(crate) estimates: Estimates,
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// The part of the configuration that requests are answered by.
+pub(crate) struct Settings {
+    pub(crate) webhook_secrets: Vec<SecretString>,
+    pub(crate) runpod: RunPodSettings,
+    pub(crate) generate_rate: u32,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) https: bool,
+}
+
+impl ApiState {
+    /// The state that `config` describes. Makes no call: neither the database nor the network is needed yet.
+    ///
+    /// # Errors
+    /// When the image store of the settings cannot be used.
+    pub fn new(config: &Config, pool: PgPool, clock: Clock) -> Result<Self, StoreError> {
+        let (images, files): (Arc<dyn ImageStore>, _) = match config.storage.backend {
+            StorageBackend::Local => {
+                let store = Arc::new(LocalStore::new(&config.storage, &config.public_url, &clock)?);
+                (Arc::clone(&store) as Arc<dyn ImageStore>, Some(store))
+            }
+            StorageBackend::Supabase => {
+                (images::connect(&config.storage, &config.supabase, &config.public_url, &clock)?, None)
+            }
+        };
+        let jwks_url =
+            config.supabase.url.join(JWKS_PATH).expect("SUPABASE_URL is an origin, and the path is relative");
+        let tokens = TokenVerifier::new(
+            config.supabase.jwt_issuer.clone(),
+            Jwks::new(jwks_url, clock.clone()),
+            config.supabase.jwt_secret.as_ref(),
+        );
+        let settings = Arc::new(Settings {
+            webhook_secrets: config.webhook_secrets.clone(),
+            runpod: config.runpod.clone(),
+            generate_rate: config.generate_rate,
+            cors_origins: config.cors_origins.clone(),
+            https: config.public_url.scheme() == "https",
+        });
+        Ok(Self { pool, clock, images, files, tokens, estimates: Estimates::default(), settings })
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Keeps the clock and the estimates up to date for as long as it is polled.
+    pub async fn follow(&self) {
+        tokio::join!(self.clock.follow(self.pool.clone()), self.estimates.follow(&self.pool));
+    }
+}
+
+impl Settings {
+    /// The provider's endpoint that runs `workflow`.
+    pub(crate) fn endpoint(&self, workflow: &Workflow) -> &str {
+        self.runpod.endpoints.get(workflow.kind.as_str()).unwrap_or(&self.runpod.endpoint_default)
+    }
+}

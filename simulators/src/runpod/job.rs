@@ -1,0 +1,168 @@
+//! One job, and its JSON as `/status` and the webhook show it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::faults::JobFault;
+use super::output::Recipe;
+use super::plan::{Ending, Output};
+
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    Queued,
+    Running,
+    Ended(Arc<Ending>),
+}
+
+/// What became of a job's webhook.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WebhookView {
+    /// Requests sent.
+    pub tries: u32,
+    /// Those that were answered 200.
+    pub delivered: u32,
+    /// The last answer's status; none when there was no answer.
+    pub last_status: Option<u16>,
+}
+
+/// One job. Cheap to clone: it is looked at and turned to JSON outside the engine's lock.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) id: String,
+    pub(super) endpoint: String,
+    pub(super) input: Arc<Value>,
+    pub(super) webhook: Option<String>,
+    pub(super) webhook_log: WebhookView,
+    pub(super) execution_timeout: Duration,
+    pub(super) recipe: Arc<Recipe>,
+    pub(super) faults: Vec<JobFault>,
+    pub(super) sync: bool,
+    pub(super) state: State,
+    /// When it joined the queue last; a platform retry sets it anew.
+    pub(super) queued: Duration,
+    pub(super) started: Option<Duration>,
+    pub(super) ended: Option<Duration>,
+    /// Counts starts, so that an event of an earlier start is known as stale.
+    pub(super) starts: u32,
+    pub(super) retries: u32,
+    pub(super) cancel_asked: bool,
+    /// Hard deletion, by ttl or retention.
+    pub(super) gone_at: Duration,
+    pub(super) gone: bool,
+    /// Looks at its status, by which progress advances.
+    pub(super) looks: usize,
+}
+
+/// A job as tests and demos look at it.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobView {
+    /// RunPod's id.
+    pub id: String,
+    /// The endpoint it was sent to.
+    pub endpoint: String,
+    /// The status as `/status` shows it.
+    pub status: String,
+    /// The `input` it was made with.
+    pub input: Value,
+    /// Whether a cancel was asked for.
+    pub cancelled: bool,
+    /// Whether its result is deleted (`/status` answers 404).
+    pub gone: bool,
+    /// The webhook URL it was made with.
+    pub webhook: Option<String>,
+    /// What became of the webhook.
+    pub webhook_log: WebhookView,
+    /// The faults it was made with.
+    pub faults: Vec<JobFault>,
+}
+
+impl Job {
+    /// Whether `/status` answers 404.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone || (self.recipe.plan.expired && self.ended.is_some())
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended(_))
+    }
+
+    pub(super) fn status(&self) -> &str {
+        match &self.state {
+            State::Ended(ending) => ending.status,
+            _ if self.cancel_asked => "CANCELLED",
+            State::Queued => "IN_QUEUE",
+            State::Running => match &self.recipe.plan.ending {
+                Some(JobFault::StuckWithStatus { status }) => status,
+                _ => "IN_PROGRESS",
+            },
+        }
+    }
+
+    pub(super) fn view(&self) -> JobView {
+        JobView {
+            id: self.id.clone(),
+            endpoint: self.endpoint.clone(),
+            status: self.status().to_owned(),
+            input: Value::clone(&self.input),
+            cancelled: self.cancel_asked,
+            gone: self.is_gone(),
+            webhook: self.webhook.clone(),
+            webhook_log: self.webhook_log.clone(),
+            faults: self.faults.clone(),
+        }
+    }
+
+    /// The JSON of `/status`. Draws the pictures when they are asked for first, so it takes its time.
+    pub(super) fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        json.insert("id".to_owned(), self.id.as_str().into());
+        json.insert("status".to_owned(), self.status().into());
+        if let Some(started) = self.started {
+            json.insert("delayTime".to_owned(), millis(started.saturating_sub(self.queued)));
+            json.insert("workerId".to_owned(), "sim-worker".into());
+            if let Some(ended) = self.ended {
+                json.insert("executionTime".to_owned(), millis(ended.saturating_sub(started)));
+            }
+        }
+        if self.retries > 0 {
+            json.insert("retries".to_owned(), self.retries.into());
+        }
+        match &self.state {
+            State::Ended(ending) => {
+                if let Some(error) = &ending.error {
+                    json.insert("error".to_owned(), error.clone());
+                }
+                let output = match &ending.output {
+                    Output::None => None,
+                    Output::Value(output) => Some(output.clone()),
+                    Output::Pictures => self.recipe.output(self.sync),
+                };
+                if let Some(output) = output {
+                    json.insert("output".to_owned(), output);
+                }
+            }
+            State::Running if !self.recipe.plan.progress.is_empty() => {
+                let values = &self.recipe.plan.progress;
+                json.insert("output".to_owned(), values[self.looks.saturating_sub(1).min(values.len() - 1)].clone());
+            }
+            State::Queued | State::Running => {}
+        }
+        json.extend(self.recipe.plan.fields.clone());
+        Value::Object(json)
+    }
+
+    /// The JSON of the webhook: that of `/status`, with the input and the webhook's URL.
+    pub(super) fn to_webhook_json(&self) -> Value {
+        let mut json = self.to_json();
+        json["input"] = Value::clone(&self.input);
+        json["webhook"] = json!(self.webhook);
+        json
+    }
+}
+
+fn millis(duration: Duration) -> Value {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).into()
+}

@@ -1,0 +1,247 @@
+//! RunPod's hosted API, with workers built in. See the crate's documentation for the list of endpoints and faults.
+
+mod control;
+mod deliver;
+mod draw;
+mod engine;
+mod faults;
+mod job;
+mod limits;
+mod output;
+mod plan;
+mod product;
+mod routes;
+mod submit;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use self::engine::Engine;
+pub use self::engine::{Counts, JOBS_MAX, RETENTION, SYNC_RETENTION};
+pub use self::faults::{ErrorForm, ImageForm, JobFault, RunPodEffect, RunPodFault, Spoil};
+pub use self::job::{JobView, WebhookView};
+pub use self::output::{FOREIGN_HOST, MANY_BYTES, MANY_PIXELS_SIDE, RESULT_BYTES_MAX, SYNC_RESULT_BYTES_MAX};
+use self::plan::Ending;
+use crate::net::{Bound, Line, Running, lock};
+use crate::time::{SimClock, Time};
+
+/// How the simulator is set up.
+#[derive(Clone, Debug)]
+pub struct RunPodOptions {
+    /// Where to listen; port 0 chooses a free one.
+    pub bind: SocketAddr,
+    /// The key that is accepted, as `Bearer <key>` or bare.
+    pub api_key: String,
+    /// The endpoint ids that exist; empty means any.
+    pub endpoints: Vec<String>,
+    /// Jobs of one endpoint that run at a time.
+    pub workers: usize,
+    /// How long a job runs; zero completes it before `/run` has answered.
+    pub generation_time: Duration,
+    /// Width and height of pictures whose request names none.
+    pub picture_size: (u32, u32),
+    /// How pictures are given.
+    pub form: ImageForm,
+    /// Who moves the clock.
+    pub time: Time,
+    /// Requests for one webhook at most.
+    pub webhook_tries: u32,
+    /// Pause between two tries of a webhook.
+    pub webhook_pause: Duration,
+    /// How long a webhook's answer is waited for.
+    pub webhook_timeout: Duration,
+    /// Whether a cancelled job sends its webhook. RunPod does not document it.
+    pub webhook_on_cancel: bool,
+    /// Whether RunPod's documented request rates are enforced with 429.
+    pub rate_limits: bool,
+    /// What faults by rate are drawn from.
+    pub seed: u64,
+}
+
+impl Default for RunPodOptions {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            api_key: "rpa_simulated_key".to_owned(),
+            endpoints: Vec::new(),
+            workers: 4,
+            generation_time: Duration::ZERO,
+            picture_size: (1024, 1024),
+            form: ImageForm::Base64,
+            time: Time::Running,
+            webhook_tries: 3,
+            webhook_pause: Duration::from_secs(10),
+            webhook_timeout: Duration::from_secs(10),
+            webhook_on_cancel: false,
+            rate_limits: true,
+            seed: 1,
+        }
+    }
+}
+
+/// What the routes, the driver and the handle share.
+struct Platform {
+    options: RunPodOptions,
+    base_url: String,
+    line: Arc<Line>,
+    clock: SimClock,
+    engine: Mutex<Engine>,
+    http: reqwest::Client,
+    /// Rings when the agenda or the outbox may have changed.
+    driver: Notify,
+    /// Changes with every step of the engine, for those who wait for a job.
+    steps: watch::Sender<u64>,
+}
+
+impl Platform {
+    /// Does all that is due, then `work`, then what that made due.
+    fn with<R>(&self, work: impl FnOnce(&mut Engine, Duration) -> R) -> R {
+        let done = {
+            let mut engine = lock(&self.engine);
+            let now = self.clock.now();
+            engine.tick(now);
+            let done = work(&mut engine, now);
+            engine.tick(now);
+            done
+        };
+        self.driver.notify_one();
+        self.steps.send_modify(|steps| *steps += 1);
+        done
+    }
+}
+
+/// The simulator of RunPod.
+#[derive(Debug)]
+pub struct RunPodSim;
+
+impl RunPodSim {
+    /// Binds at once and serves until the handle is dropped. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, or the client for webhooks cannot be made.
+    pub fn start(options: RunPodOptions) -> io::Result<RunPodHandle> {
+        let bound = Bound::bind(options.bind)?;
+        let http = reqwest::Client::builder()
+            .timeout(options.webhook_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(io::Error::other)?;
+        let engine = Engine::new(options.workers, options.webhook_tries, options.webhook_on_cancel, options.seed);
+        let platform = Arc::new(Platform {
+            base_url: bound.base_url(),
+            line: bound.line(),
+            clock: SimClock::new(options.time),
+            engine: Mutex::new(engine),
+            http,
+            driver: Notify::new(),
+            steps: watch::Sender::new(0),
+            options,
+        });
+        tokio::spawn(deliver::drive(Arc::clone(&platform), bound.stop()));
+        let running = bound.serve("runpod simulator", routes::routes(Arc::clone(&platform)));
+        Ok(RunPodHandle { platform, running })
+    }
+}
+
+/// A running simulator; it stops when this is dropped.
+pub struct RunPodHandle {
+    platform: Arc<Platform>,
+    running: Running,
+}
+
+impl RunPodHandle {
+    /// The base URL of jobs, as `RUNPOD_API_URL` takes it: `http://127.0.0.1:<port>/v2`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("{}/v2", self.running.base_url())
+    }
+
+    /// The root: pictures by URL and `/_sim` lie under it.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.running.base_url()
+    }
+
+    /// The key that is accepted.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.platform.options.api_key
+    }
+
+    /// Adds a fault for calls to come.
+    ///
+    /// # Panics
+    ///
+    /// With [`crate::FAULTS_MAX`] live faults, which is an error in the test.
+    pub fn script(&self, fault: impl Into<RunPodFault>) {
+        let fault = fault.into();
+        assert!(self.platform.with(|engine, _| engine.script.add(fault)), "too many faults are scripted");
+    }
+
+    /// Removes all faults. Jobs made under one keep it.
+    pub fn clear_faults(&self) {
+        self.platform.with(|engine, _| engine.script.clear());
+    }
+
+    /// All jobs that were made, oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<JobView> {
+        self.platform.with(|engine, _| engine.jobs().map(job::Job::view).collect())
+    }
+
+    /// One job.
+    #[must_use]
+    pub fn job(&self, id: &str) -> Option<JobView> {
+        self.platform.with(|engine, _| engine.job(id).map(job::Job::view))
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.platform.with(|engine, _| engine.counts.clone())
+    }
+
+    /// Ends a job now, as planned for it; false if there is none or it has ended.
+    pub fn complete(&self, id: &str) -> bool {
+        self.platform.complete(id)
+    }
+
+    /// Ends a job now as FAILED with this error; false if there is none or it has ended.
+    pub fn fail(&self, id: &str, error: &str) -> bool {
+        self.platform.fail(id, error)
+    }
+
+    /// Moves the clock; all that becomes due happens at once, each at its own time.
+    pub fn advance(&self, by: Duration) {
+        self.platform.clock.advance(by);
+        self.platform.with(|_, _| ());
+    }
+
+    /// Stops listening and breaks every connection: clients are refused until [`RunPodHandle::go_online`].
+    pub async fn go_offline(&self) {
+        self.running.line().go_offline().await;
+    }
+
+    /// Listens again, on the same address.
+    pub async fn go_online(&self) {
+        self.running.line().go_online().await;
+    }
+}
+
+impl Platform {
+    fn complete(&self, id: &str) -> bool {
+        self.with(|engine, now| {
+            let Some(job) = engine.job_mut(id) else { return false };
+            // A job that waits is given a worker first, so that its times make sense.
+            job.started.get_or_insert(now);
+            let ending = Ending::of(&job.recipe.plan, &job.recipe.order);
+            engine.end(id, ending, now)
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! The `output` of a job that made pictures: drawn when it is first looked at, in the form and with the flaws that were planned.
+
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image::ImageFormat;
+use serde_json::{Value, json};
+
+use super::draw;
+use super::faults::{ImageForm, Spoil};
+use super::plan::Plan;
+use super::product::{Order, Refusal};
+
+/// Result bodies over this are lost, and the job shows COMPLETED without output.
+pub const RESULT_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// The same of `/runsync`.
+pub const SYNC_RESULT_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Size of a picture spoiled by `many_bytes`.
+pub const MANY_BYTES: usize = 64 * 1024 * 1024;
+/// Sides of a picture spoiled by `many_pixels`.
+pub const MANY_PIXELS_SIDE: u32 = 9_000;
+/// The host of `foreign_link`; it never resolves.
+pub const FOREIGN_HOST: &str = "pictures.foreign.invalid";
+
+/// One picture as a file.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) bytes: Vec<u8>,
+    pub(super) content_type: &'static str,
+}
+
+/// All that is needed to make a job's output.
+pub(super) struct Recipe {
+    pub(super) job_id: String,
+    pub(super) base_url: String,
+    pub(super) order: Result<Order, Refusal>,
+    pub(super) plan: Plan,
+    files: OnceLock<Vec<File>>,
+}
+
+impl Recipe {
+    pub(super) fn new(job_id: String, base_url: String, order: Result<Order, Refusal>, plan: Plan) -> Self {
+        Self { job_id, base_url, order, plan, files: OnceLock::new() }
+    }
+
+    /// The same without what was drawn.
+    pub(super) fn emptied(&self) -> Self {
+        Self::new(self.job_id.clone(), self.base_url.clone(), self.order.clone(), self.plan.clone())
+    }
+
+    /// The pictures as files. Drawing takes about 15 ms for each megapixel.
+    pub(super) fn files(&self) -> &[File] {
+        self.files.get_or_init(|| {
+            let Ok(order) = &self.order else { return Vec::new() };
+            let count = self.plan.count.unwrap_or(order.outputs);
+            (0..count).map(|index| self.file(order, index)).collect()
+        })
+    }
+
+    fn spoil(&self, index: usize) -> Option<Spoil> {
+        let (how, picture) = self.plan.spoil?;
+        picture.is_none_or(|picture| picture == index).then_some(how)
+    }
+
+    fn file(&self, order: &Order, index: usize) -> File {
+        let bytes = draw::picture(order, index).expect("encoding into memory fails only without memory");
+        let file = |bytes: &[u8], content_type| File { bytes: bytes.to_vec(), content_type };
+        let converted = |format: ImageFormat| File {
+            bytes: draw::convert(&bytes, format).expect("a picture just drawn can be encoded again"),
+            content_type: format.to_mime_type(),
+        };
+        match self.spoil(index) {
+            Some(Spoil::Text | Spoil::BadBase64) => file(b"This is no picture.", "text/plain"),
+            Some(Spoil::Html) => file(b"<!doctype html><title>504</title><h1>Gateway timeout</h1>", "text/html"),
+            Some(Spoil::Svg) => file(SVG.as_bytes(), "image/svg+xml"),
+            Some(Spoil::Gif) => converted(ImageFormat::Gif),
+            Some(Spoil::Jpeg) => converted(ImageFormat::Jpeg),
+            Some(Spoil::Webp) => converted(ImageFormat::WebP),
+            Some(Spoil::Empty) => file(b"", "image/png"),
+            Some(Spoil::Truncated) => file(&bytes[..bytes.len() / 2], "image/png"),
+            Some(Spoil::ManyBytes) if self.plan.form.is_url() => {
+                // Decoders stop at the last chunk; what follows is only weight.
+                let mut bytes = bytes;
+                bytes.resize(MANY_BYTES, 0);
+                File { bytes, content_type: "image/png" }
+            }
+            Some(Spoil::ManyPixels) => file(many_pixels(), "image/png"),
+            Some(Spoil::ManyBytes | Spoil::BrokenLink | Spoil::RedirectLink | Spoil::ForeignLink) | None => {
+                File { bytes, content_type: "image/png" }
+            }
+        }
+    }
+
+    /// The `output` value; none when it is over the limit for results.
+    pub(super) fn output(&self, sync: bool) -> Option<Value> {
+        let order = self.order.as_ref().ok()?;
+        let too_large = matches!(self.plan.spoil, Some((Spoil::ManyBytes, _))) && !self.plan.form.is_url();
+        if too_large {
+            return None;
+        }
+        let files = self.files();
+        let images: Vec<Value> = files.iter().enumerate().map(|(index, file)| self.image(index, file, order)).collect();
+        let output = match self.plan.form {
+            ImageForm::ComfyBase64 | ImageForm::ComfyUrl => json!({ "images": images }),
+            ImageForm::ComfyMessage => {
+                json!({ "status": "success", "message": images.first(), "refresh_worker": false })
+            }
+            ImageForm::Base64 | ImageForm::DataUri | ImageForm::Url | ImageForm::UrlObject => json!({
+                "images": images,
+                "metadata": {
+                    "resolution": format!("{}x{}", order.width, order.height),
+                    "format": "png",
+                    "generation_time": self.plan.generation_time.as_secs_f64(),
+                    "seed": order.seed,
+                },
+            }),
+        };
+        let limit = if sync { SYNC_RESULT_BYTES_MAX } else { RESULT_BYTES_MAX };
+        (output.to_string().len() <= limit).then_some(output)
+    }
+
+    fn image(&self, index: usize, file: &File, order: &Order) -> Value {
+        let data = match self.spoil(index) {
+            Some(Spoil::BadBase64) => "%%% this is not base64 %%%".to_owned(),
+            _ => STANDARD.encode(&file.bytes),
+        };
+        let filename = format!("ComfyUI_{:05}_.png", index + 1);
+        match self.plan.form {
+            ImageForm::Base64 | ImageForm::ComfyMessage => data.into(),
+            ImageForm::DataUri => format!("data:{};base64,{data}", file.content_type).into(),
+            ImageForm::Url => self.url(index).into(),
+            ImageForm::UrlObject => json!({
+                "url": self.url(index),
+                "width": order.width,
+                "height": order.height,
+                "format": "png",
+                "size_bytes": file.bytes.len(),
+            }),
+            ImageForm::ComfyBase64 => json!({ "filename": filename, "type": "base64", "data": data }),
+            ImageForm::ComfyUrl => json!({ "filename": filename, "type": "s3_url", "data": self.url(index) }),
+        }
+    }
+
+    fn url(&self, index: usize) -> String {
+        let (base, id) = (&self.base_url, &self.job_id);
+        match self.spoil(index) {
+            Some(Spoil::BrokenLink) => format!("{base}/files/{id}/missing.png"),
+            Some(Spoil::RedirectLink) => format!("{base}/files/{id}/{index}.png?redirect=1"),
+            Some(Spoil::ForeignLink) => format!("https://{FOREIGN_HOST}/{id}/{index}.png"),
+            _ => format!("{base}/files/{id}/{index}.png"),
+        }
+    }
+}
+
+const SVG: &str = r#"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script><rect width="64" height="64"/></svg>"#;
+
+/// Made once a process: it is the same for every job, and takes a moment.
+fn many_pixels() -> &'static [u8] {
+    static PICTURE: OnceLock<Vec<u8>> = OnceLock::new();
+    PICTURE.get_or_init(|| {
+        draw::flat(MANY_PIXELS_SIDE, MANY_PIXELS_SIDE).expect("encoding into memory fails only without memory")
+    })
+}

@@ -1,0 +1,63 @@
+//! The simulators' time: the machine's, moved forward by hand, or standing still until it is moved.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+
+use crate::net::lock;
+
+/// Who moves the clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Time {
+    /// It runs with the machine's, and `advance` adds to it.
+    #[default]
+    Running,
+    /// It stands still; only `advance` moves it, so a test needs no sleep.
+    Manual,
+}
+
+/// A clock that only moves forward. Times are measured from its start.
+pub(crate) struct SimClock {
+    time: Time,
+    started: Instant,
+    started_at: SystemTime,
+    advanced: Mutex<Duration>,
+}
+
+impl SimClock {
+    #[expect(clippy::disallowed_methods, reason = "this is a clock: the one place that asks the machine")]
+    pub(crate) fn new(time: Time) -> Self {
+        Self { time, started: Instant::now(), started_at: SystemTime::now(), advanced: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        let advanced = *lock(&self.advanced);
+        match self.time {
+            Time::Running => self.started.elapsed() + advanced,
+            Time::Manual => advanced,
+        }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        *lock(&self.advanced) += by;
+    }
+
+    /// How long to sleep until `due`; nothing when only `advance` can bring it.
+    pub(crate) fn until(&self, due: Duration) -> Option<Duration> {
+        match self.time {
+            Time::Running => Some(due.saturating_sub(self.now())),
+            Time::Manual => None,
+        }
+    }
+
+    pub(crate) fn date(&self) -> DateTime<Utc> {
+        DateTime::from(self.started_at + self.now())
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn unix(&self) -> i64 {
+        let since = (self.started_at + self.now()).duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+}

@@ -71,7 +71,8 @@ async fn look(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) -> Result<
         }
         match state.runpod.status(&leased.run.endpoint, &job.provider_job_id).await {
             Ok(Report::Completed(..)) => {
-                let others: Vec<_> = jobs.iter().filter(|other| *other != job).cloned().collect();
+                let others: Vec<_> =
+                    jobs.iter().filter(|other| other.provider_job_id != job.provider_job_id).cloned().collect();
                 call_off(state, leased, &others).await;
                 return Ok(Event::ProviderCompleted { provider_job_id: job.provider_job_id.to_string() });
             }

@@ -248,3 +248,6 @@ fn noted_as(run: &Run, kind: &'static str) -> Transition {
 fn invalid(run: &Run, event: &Event) -> InvalidTransition {
     InvalidTransition { event: event.name(), stage: run.stage }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use super::{Run, Stage, Transition};
 use crate::ids::{GenerationId, LeaseId};
 use crate::{jobs, ledger};
 
+/// A look that found nothing new; there are many of them, and none is worth a row.
+const UNEVENTFUL: &str = "provider_pending";
+
 /// One stored picture, as recorded with the settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOutput {
@@ -71,7 +74,9 @@ pub(super) async fn commit_in(
         settle_generation(tx, run, outputs).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
     }
-    record_event(tx, transition).await?;
+    if transition.kind != UNEVENTFUL {
+        record_event(tx, transition).await?;
+    }
     if let (Some(job), Some(job_id)) = (transition.job, job_id) {
         jobs::enqueue(tx, &job_id, job.queue, run.generation_id, job.delay).await?;
     }
@@ -122,6 +127,8 @@ async fn update_run(
 }
 
 /// Keeps what became of the attempt that was current before the transition.
+///
+/// A provider job that an earlier attempt made, and that was found again, stays that attempt's.
 async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Transition) -> Result<(), sqlx::Error> {
     let submitted =
         (leased.run.stage == Stage::Submitting).then_some(transition.run.provider_job_id.as_deref()).flatten();
@@ -131,7 +138,11 @@ async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Tra
     sqlx::query!(
         r#"
         update gateway.attempt
-        set provider_job_id = coalesce(provider_job_id, $3), outcome = coalesce(outcome, $4),
+        set provider_job_id = case
+                when exists (select from gateway.attempt as earlier
+                             where earlier.generation_id = $1 and earlier.provider_job_id = $3)
+                then provider_job_id else coalesce($3, provider_job_id) end,
+            outcome = coalesce(outcome, $4),
             ended_at = case when $4::text is null then ended_at else coalesce(ended_at, gateway.now()) end
         where generation_id = $1 and attempt = $2
         "#,

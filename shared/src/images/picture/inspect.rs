@@ -8,8 +8,8 @@ use super::PictureError;
 use super::container::bmff;
 use crate::workflow::OutputFormat;
 
-/// Largest file that is taken in or stored.
-pub const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest file that is taken in or stored: what the hosted store takes on its smallest plan.
+pub const BYTES_MAX: usize = 50_000_000;
 
 /// Largest picture, 64 megapixels counted in powers of two so that 8192 x 8192 passes.
 pub const PIXELS_MAX: u64 = 64 * 1024 * 1024;

@@ -3,10 +3,14 @@
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::super::StoreError;
 use super::wire::{self, Failure};
+
+/// Room for the links of a full call: path and token, each with the longest path in it.
+const JSON_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Most of an error's body that is read; its JSON is a few hundred bytes.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
@@ -37,6 +41,13 @@ pub(super) fn join(base: &Url, parts: &[&str]) -> Result<Url, StoreError> {
         .pop_if_empty()
         .extend(parts);
     Ok(url)
+}
+
+/// Sends one request and reads its JSON answer.
+pub(super) async fn attempt_json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure> {
+    let body = attempt(request, JSON_BYTES_MAX).await?;
+    // A proxy's friendly page, say: the store itself was perhaps never asked.
+    serde_json::from_slice(&body).map_err(|_| Failure::Busy("an answer that is not the store's".to_owned()))
 }
 
 /// Sends one request and reads its answer, at most `body_max` bytes of it.

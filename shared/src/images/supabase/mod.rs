@@ -11,10 +11,11 @@ use bytes::Bytes;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, redirect};
 use secrecy::ExposeSecret;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use self::http::{attempt, auth_headers, join};
+use self::http::{attempt, attempt_json, auth_headers, join};
 use self::wire::{BucketSettings, DeleteMany, Failure, NewBucket, SignMany, Signed};
 use super::metered::metered;
 use super::{BYTES_MAX, ImageStore, StoreError, check_paths, check_size, path};
@@ -28,8 +29,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const TRIES_MAX: u32 = 3;
 /// Paths the store takes in one call.
 const PATHS_PER_CALL_MAX: usize = 1000;
-/// Room for the links of a full call: path and token, each with the longest path in it.
-const JSON_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Objects never change under their path but by a repeat of the same work.
 const CACHE: &str = "max-age=31536000";
 
@@ -66,17 +65,15 @@ impl SupabaseStore {
     pub async fn ensure_bucket(&self) -> Result<(), StoreError> {
         let new = NewBucket { id: &self.bucket, name: &self.bucket, public: false, file_size_limit: BYTES_MAX };
         let url = join(&self.base, &["bucket"])?;
-        match self.call("create_bucket", JSON_BYTES_MAX, || self.http.post(url.clone()).json(&new)).await {
+        match self.json::<IgnoredAny>("create_bucket", || self.http.post(url.clone()).json(&new)).await {
             Ok(_) => return Ok(()),
             Err(Failure::Exists) => {}
             Err(failure) => return Err(failure.into()),
         }
         // Limits that an operator has set on a bucket of hers stay; being private is not for her to lose.
         let url = join(&self.base, &["bucket", &self.bucket])?;
-        self.call("update_bucket", JSON_BYTES_MAX, || {
-            self.http.put(url.clone()).json(&BucketSettings { public: false })
-        })
-        .await?;
+        let settings = BucketSettings { public: false };
+        self.json::<IgnoredAny>("update_bucket", || self.http.put(url.clone()).json(&settings)).await?;
         Ok(())
     }
 
@@ -90,9 +87,7 @@ impl SupabaseStore {
     async fn sign_chunk(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError> {
         let asked = SignMany { expires_in: ttl.as_secs().max(1), paths };
         let url = join(&self.base, &["object", "sign", &self.bucket])?;
-        let answer = self.call("sign", JSON_BYTES_MAX, || self.http.post(url.clone()).json(&asked)).await?;
-        let signed: Vec<Signed> = serde_json::from_slice(&answer)
-            .map_err(|_| StoreError::unavailable("the answer to a signing call is not a list of links"))?;
+        let signed: Vec<Signed> = self.json("sign", || self.http.post(url.clone()).json(&asked)).await?;
         let tokens: HashMap<&str, &str> =
             signed.iter().filter_map(|item| Some((item.path.as_str(), item.token()?))).collect();
         // Only the token is taken over: the address around it is not percent-encoded, and we know it.
@@ -107,22 +102,29 @@ impl SupabaseStore {
         paths.iter().map(link).collect()
     }
 
-    /// Sends what `build` makes until it is answered, at most [`TRIES_MAX`] times.
-    async fn call(
+    /// One call with a JSON answer, tried again while the store is unavailable.
+    async fn json<T: DeserializeOwned>(
         &self,
         operation: &'static str,
-        body_max: usize,
-        build: impl Fn() -> RequestBuilder + Send + Sync,
-    ) -> Result<Bytes, Failure> {
-        let mut tries = 1;
-        loop {
-            match metered(operation, attempt(build(), body_max)).await {
-                Err(Failure::Busy(_)) if tries < TRIES_MAX => {
-                    tokio::time::sleep(retry::delay(tries)).await;
-                    tries += 1;
-                }
-                result => return result,
+        build: impl Fn() -> RequestBuilder,
+    ) -> Result<T, Failure> {
+        repeat(|| metered(operation, attempt_json(build()))).await
+    }
+}
+
+/// Calls until there is an answer, at most [`TRIES_MAX`] times.
+async fn repeat<T, F>(call: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut tries = 1;
+    loop {
+        match call().await {
+            Err(Failure::Busy(_)) if tries < TRIES_MAX => {
+                tokio::time::sleep(retry::delay(tries)).await;
+                tries += 1;
             }
+            result => return result,
         }
     }
 }
@@ -142,14 +144,14 @@ impl ImageStore for SupabaseStore {
                 .header("x-upsert", "true")
                 .body(bytes.clone())
         };
-        self.call("put", JSON_BYTES_MAX, build).await?;
+        self.json::<IgnoredAny>("put", build).await?;
         Ok(())
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, StoreError> {
         path::check(path)?;
         let url = self.object_url(&["object", "authenticated"], path)?;
-        Ok(self.call("get", BYTES_MAX, || self.http.get(url.clone())).await?)
+        Ok(repeat(|| metered("get", attempt(self.http.get(url.clone()), BYTES_MAX))).await?)
     }
 
     async fn delete(&self, paths: &[String]) -> Result<(), StoreError> {
@@ -157,7 +159,7 @@ impl ImageStore for SupabaseStore {
         let url = join(&self.base, &["object", &self.bucket])?;
         for chunk in paths.chunks(PATHS_PER_CALL_MAX) {
             let body = DeleteMany { prefixes: chunk };
-            self.call("delete", JSON_BYTES_MAX, || self.http.delete(url.clone()).json(&body)).await?;
+            self.json::<IgnoredAny>("delete", || self.http.delete(url.clone()).json(&body)).await?;
         }
         Ok(())
     }

@@ -17,17 +17,10 @@ pub(super) fn runpod(reader: &mut Reader<'_>) -> RunPodSettings {
     };
     let endpoint = reader.required("COMFYUI_ENDPOINT_ID");
     RunPodSettings {
-        api_url: reader.parsed(
-            "RUNPOD_API_URL",
-            rules::SECURE,
-            rules::RUNPOD_API_URL,
-            rules::secure,
-        ),
+        api_url: reader.parsed("RUNPOD_API_URL", rules::SECURE, rules::RUNPOD_API_URL, rules::secure),
         api_key: api_key.unwrap_or_default().into(),
         endpoint_default: endpoint
-            .and_then(|id| {
-                reader.checked("COMFYUI_ENDPOINT_ID", ENDPOINT_ID, rules::endpoint_id(&id))
-            })
+            .and_then(|id| reader.checked("COMFYUI_ENDPOINT_ID", ENDPOINT_ID, rules::endpoint_id(&id)))
             .unwrap_or_default(),
         endpoints: overrides(reader),
         output_hosts: reader.parsed("OUTPUT_HOSTS", OUTPUT_HOSTS, "", rules::hosts),
@@ -41,9 +34,7 @@ fn overrides(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         let workflow = workflow.kind.as_str();
         let name = format!("COMFYUI_ENDPOINT_ID_{}", workflow.to_ascii_uppercase());
         let value = reader.optional(&name);
-        if let Some(id) =
-            value.and_then(|id| reader.checked(&name, ENDPOINT_ID, rules::endpoint_id(&id)))
-        {
+        if let Some(id) = value.and_then(|id| reader.checked(&name, ENDPOINT_ID, rules::endpoint_id(&id))) {
             endpoints.insert(workflow.to_owned(), id);
         }
     }

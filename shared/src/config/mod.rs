@@ -139,10 +139,7 @@ impl Config {
     ///
     /// # Errors
     /// Lists every missing or malformed setting at once.
-    pub fn from_vars(
-        process: Process,
-        lookup: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigErrors> {
+    pub fn from_vars(process: Process, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(process, lookup);
         let config = Self::read(&mut reader);
         reader.finish(config)

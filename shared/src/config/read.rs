@@ -10,12 +10,7 @@ use super::{endpoints, rules, secret};
 
 impl Config {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let api_bind = reader.parsed(
-            "API_BIND",
-            "an address such as 127.0.0.1:8080",
-            rules::API_BIND,
-            rules::address,
-        );
+        let api_bind = reader.parsed("API_BIND", "an address such as 127.0.0.1:8080", rules::API_BIND, rules::address);
         let public_url = reader.required_url("PUBLIC_URL", rules::ORIGIN, rules::origin);
         let webhook_secrets = secret::list(reader, "WEBHOOK_SECRET");
         let webhooks_enabled = reader.parsed("WEBHOOKS", "on or off", "on", rules::switch);
@@ -36,12 +31,8 @@ impl Config {
                 reader.metrics_bind(),
                 rules::address,
             ),
-            worker_concurrency: reader.parsed(
-                "WORKER_CONCURRENCY",
-                "a number from 1 to 256",
-                "16",
-                |text| rules::between(text, 1, 256),
-            ),
+            worker_concurrency: reader
+                .parsed("WORKER_CONCURRENCY", "a number from 1 to 256", "16", |text| rules::between(text, 1, 256)),
             cors_origins: reader.parsed(
                 "CORS_ORIGINS",
                 "origins such as https://app.example.com, separated by commas",
@@ -50,12 +41,9 @@ impl Config {
             ),
             tls: Tls::read(reader),
             log_format: reader.parsed("LOG_FORMAT", "json or pretty", "json", rules::log_format),
-            generate_rate: reader.parsed(
-                "GENERATE_RATE_PER_MINUTE",
-                "a number from 1 to 6000",
-                "60",
-                |text| rules::between(text, 1, 6000),
-            ),
+            generate_rate: reader.parsed("GENERATE_RATE_PER_MINUTE", "a number from 1 to 6000", "60", |text| {
+                rules::between(text, 1, 6000)
+            }),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);
@@ -71,27 +59,16 @@ impl Database {
             (Process::Migrate, false) => reader.required_always("DATABASE_URL"),
             (Process::Api | Process::Worker, _) => reader.required("DATABASE_URL"),
         };
-        for (name, url) in [
-            ("MIGRATION_DATABASE_URL", &owner),
-            ("DATABASE_URL", &service),
-        ] {
+        for (name, url) in [("MIGRATION_DATABASE_URL", &owner), ("DATABASE_URL", &service)] {
             if let Some(problem) = url.as_deref().and_then(rules::database_problem) {
                 reader.problem(name, problem);
             }
         }
-        let chosen = if reader.process() == Process::Migrate {
-            owner.or(service)
-        } else {
-            service
-        };
+        let chosen = if reader.process() == Process::Migrate { owner.or(service) } else { service };
         Self {
             url: SecretString::from(chosen.unwrap_or_default()),
-            pool_max: reader.parsed(
-                "DATABASE_POOL_MAX",
-                "a number from 2 to 200",
-                "10",
-                |text| rules::between(text, 2, 200),
-            ),
+            pool_max: reader
+                .parsed("DATABASE_POOL_MAX", "a number from 2 to 200", "10", |text| rules::between(text, 2, 200)),
         }
     }
 }
@@ -101,14 +78,9 @@ impl Supabase {
         let url = reader.required_url("SUPABASE_URL", rules::ORIGIN, rules::origin);
         let issuer_default = format!("{}/auth/v1", url.as_str().trim_end_matches('/'));
         Self {
-            service_key: reader
-                .required("SUPABASE_SERVICE_KEY")
-                .unwrap_or_default()
-                .into(),
+            service_key: reader.required("SUPABASE_SERVICE_KEY").unwrap_or_default().into(),
             jwt_secret: secret::optional(reader, "SUPABASE_JWT_SECRET"),
-            jwt_issuer: reader
-                .optional("SUPABASE_JWT_ISSUER")
-                .unwrap_or(issuer_default),
+            jwt_issuer: reader.optional("SUPABASE_JWT_ISSUER").unwrap_or(issuer_default),
             url,
         }
     }
@@ -116,12 +88,7 @@ impl Supabase {
 
 impl Storage {
     fn read(reader: &mut Reader<'_>, webhook_secret: Option<&SecretString>) -> Self {
-        let backend = reader.parsed(
-            "STORAGE_BACKEND",
-            "supabase or local",
-            "supabase",
-            rules::storage_backend,
-        );
+        let backend = reader.parsed("STORAGE_BACKEND", "supabase or local", "supabase", rules::storage_backend);
         let dir = reader.optional("STORAGE_DIR").map(PathBuf::from);
         if backend == StorageBackend::Local && dir.is_none() {
             reader.problem("STORAGE_DIR", "is needed by STORAGE_BACKEND=local");
@@ -148,9 +115,6 @@ impl Tls {
             (None, Some(_)) => reader.problem("TLS_CERT", "is needed by TLS_KEY"),
             (Some(_), Some(_)) | (None, None) => {}
         }
-        Some(Self {
-            cert: cert?.into(),
-            key: key?.into(),
-        })
+        Some(Self { cert: cert?.into(), key: key?.into() })
     }
 }

@@ -18,11 +18,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(process: Process, lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            process,
-            lookup,
-            problems: Vec::new(),
-        }
+        Self { process, lookup, problems: Vec::new() }
     }
 
     pub(super) fn process(&self) -> Process {
@@ -45,17 +41,11 @@ impl<'a> Reader<'a> {
     /// The value of `name`, or of the file that `NAME_FILE` names.
     pub(super) fn optional(&mut self, name: &str) -> Option<String> {
         let file_name = format!("{name}{FILE_SUFFIX}");
-        let given = |name: &str| {
-            (self.lookup)(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
+        let given =
+            |name: &str| (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         match (given(name), given(&file_name)) {
             (Some(_), Some(_)) => {
-                self.problem(
-                    name,
-                    &format!("is set, and so is {file_name}: keep one of them"),
-                );
+                self.problem(name, &format!("is set, and so is {file_name}: keep one of them"));
                 None
             }
             (Some(value), None) => Some(value),
@@ -66,29 +56,20 @@ impl<'a> Reader<'a> {
 
     fn file_value(&mut self, file_name: &str, path: &str) -> Option<String> {
         let small = std::fs::metadata(path).map(|found| found.len() <= FILE_BYTES_MAX);
-        let problem = match small.and_then(|small| {
-            if small {
-                std::fs::read_to_string(path).map(Some)
-            } else {
-                Ok(None)
-            }
-        }) {
-            Ok(Some(text)) if !text.trim().is_empty() => return Some(text.trim().to_owned()),
-            Ok(Some(_)) => "names an empty file".to_owned(),
-            Ok(None) => format!("names a file of more than {FILE_BYTES_MAX} bytes"),
-            Err(error) => format!("names a file that cannot be read: {}", error.kind()),
-        };
+        let problem =
+            match small.and_then(|small| if small { std::fs::read_to_string(path).map(Some) } else { Ok(None) }) {
+                Ok(Some(text)) if !text.trim().is_empty() => return Some(text.trim().to_owned()),
+                Ok(Some(_)) => "names an empty file".to_owned(),
+                Ok(None) => format!("names a file of more than {FILE_BYTES_MAX} bytes"),
+                Err(error) => format!("names a file that cannot be read: {}", error.kind()),
+            };
         self.problem(file_name, &problem);
         None
     }
 
     /// Like [`Reader::optional`], but its absence is a problem, except to `migrate`.
     pub(super) fn required(&mut self, name: &str) -> Option<String> {
-        if self.process == Process::Migrate {
-            self.optional(name)
-        } else {
-            self.required_always(name)
-        }
+        if self.process == Process::Migrate { self.optional(name) } else { self.required_always(name) }
     }
 
     /// Like [`Reader::optional`], but its absence is a problem to every process.
@@ -116,12 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A required address. Where it is absent or wrong, the problem is noted and a placeholder comes back.
-    pub(super) fn required_url(
-        &mut self,
-        name: &str,
-        wanted: &str,
-        parse: impl Fn(&str) -> Option<Url>,
-    ) -> Url {
+    pub(super) fn required_url(&mut self, name: &str, wanted: &str, parse: impl Fn(&str) -> Option<Url>) -> Url {
         let value = self.required(name);
         value
             .and_then(|text| self.checked(name, wanted, parse(&text)))
@@ -137,12 +113,6 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn finish(self, config: Config) -> Result<Config, ConfigErrors> {
-        if self.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigErrors {
-                problems: self.problems,
-            })
-        }
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigErrors { problems: self.problems }) }
     }
 }

@@ -13,10 +13,10 @@ pub(super) const METRICS_BIND_WORKER: &str = "127.0.0.1:9101";
 pub(super) const RUNPOD_API_URL: &str = "https://api.runpod.ai/v2";
 
 /// What [`origin`] takes, in words.
-pub(super) const ORIGIN: &str = "an https address without a path, such as https://api.example.com (plain http only on this machine)";
+pub(super) const ORIGIN: &str =
+    "an https address without a path, such as https://api.example.com (plain http only on this machine)";
 /// What [`secure`] takes, in words.
-pub(super) const SECURE: &str =
-    "an https address, such as https://api.runpod.ai/v2 (plain http only on this machine)";
+pub(super) const SECURE: &str = "an https address, such as https://api.runpod.ai/v2 (plain http only on this machine)";
 
 /// The port of Supabase's transaction pooler.
 const TRANSACTION_POOLER_PORT: &str = "6543";
@@ -28,9 +28,7 @@ pub(super) fn address(text: &str) -> Option<SocketAddr> {
 }
 
 pub(super) fn between<T: FromStr + PartialOrd>(text: &str, min: T, max: T) -> Option<T> {
-    text.parse()
-        .ok()
-        .filter(|number| *number >= min && *number <= max)
+    text.parse().ok().filter(|number| *number >= min && *number <= max)
 }
 
 pub(super) fn switch(text: &str) -> Option<bool> {
@@ -58,31 +56,20 @@ pub(super) fn storage_backend(text: &str) -> Option<StorageBackend> {
 }
 
 pub(super) fn bucket(text: &str) -> Option<String> {
-    let allowed =
-        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    (1..=63)
-        .contains(&text.len())
-        .then_some(text)
-        .filter(|text| text.chars().all(allowed))
-        .map(str::to_owned)
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    (1..=63).contains(&text.len()).then_some(text).filter(|text| text.chars().all(allowed)).map(str::to_owned)
 }
 
 pub(super) fn endpoint_id(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    (1..=64)
-        .contains(&text.len())
-        .then_some(text)
-        .filter(|text| text.chars().all(allowed))
-        .map(str::to_owned)
+    (1..=64).contains(&text.len()).then_some(text).filter(|text| text.chars().all(allowed)).map(str::to_owned)
 }
 
 /// An address whose traffic cannot be read on the way: https, or http that never leaves the machine.
 pub(super) fn secure(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let protected = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     (plain && protected && url.has_host()).then_some(url)
 }
@@ -96,9 +83,8 @@ pub(super) fn origin(text: &str) -> Option<Url> {
 pub(super) fn origins(text: &str) -> Option<Vec<String>> {
     list(text)
         .map(|entry| {
-            let url = Url::parse(entry)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/")?;
+            let url =
+                Url::parse(entry).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/")?;
             Some(url.origin().ascii_serialization())
         })
         .collect()
@@ -109,34 +95,23 @@ pub(super) fn hosts(text: &str) -> Option<Vec<String>> {
     list(text)
         .map(|entry| {
             let entry = entry.to_ascii_lowercase();
-            Host::parse(entry.strip_prefix('.').unwrap_or(&entry))
-                .ok()
-                .map(|_| entry)
+            Host::parse(entry.strip_prefix('.').unwrap_or(&entry)).ok().map(|_| entry)
         })
         .collect()
 }
 
 /// The entries of a comma list, trimmed, without empty ones.
 pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 /// Why `text` cannot be our database, as the rest of a sentence that starts with the setting's name.
 pub(super) fn database_problem(text: &str) -> Option<&'static str> {
-    let parsed = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+    let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     let Some(url) = parsed else {
-        return Some(
-            "must be postgres://user:password@host:port/database, special characters percent-encoded",
-        );
+        return Some("must be postgres://user:password@host:port/database, special characters percent-encoded");
     };
-    let port_asked = url
-        .query_pairs()
-        .find(|(key, _)| key == "port")
-        .map(|(_, port)| port.into_owned());
+    let port_asked = url.query_pairs().find(|(key, _)| key == "port").map(|(_, port)| port.into_owned());
     let port = port_asked.or_else(|| url.port().map(|port| port.to_string()));
     (port.as_deref() == Some(TRANSACTION_POOLER_PORT)).then_some(
         "names port 6543, Supabase's transaction pooler, which carries neither notifications nor prepared statements: \
@@ -157,13 +132,15 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.runpod.api_url.host_str() == Some(RUNPOD_FORMER_HOST) {
-        warnings.push(format!("RUNPOD_API_URL names {RUNPOD_FORMER_HOST}, which no longer answers for jobs: use {RUNPOD_API_URL}"));
+        warnings.push(format!(
+            "RUNPOD_API_URL names {RUNPOD_FORMER_HOST}, which no longer answers for jobs: use {RUNPOD_API_URL}"
+        ));
     }
-    if config.webhooks_enabled
-        && is_loopback(&config.public_url)
-        && !is_loopback(&config.runpod.api_url)
-    {
-        warnings.push("PUBLIC_URL is an address of this machine, which RunPod cannot call: set a public one, or WEBHOOKS=off".to_owned());
+    if config.webhooks_enabled && is_loopback(&config.public_url) && !is_loopback(&config.runpod.api_url) {
+        warnings.push(
+            "PUBLIC_URL is an address of this machine, which RunPod cannot call: set a public one, or WEBHOOKS=off"
+                .to_owned(),
+        );
     }
     warnings
 }

@@ -20,11 +20,13 @@ pub(super) fn list(reader: &mut Reader<'_>, name: &str) -> Vec<SecretString> {
         return Vec::new();
     };
     let secrets: Vec<SecretString> = rules::list(&text).map(SecretString::from).collect();
-    if secrets.is_empty()
-        || secrets.len() > SECRETS_MAX
-        || secrets.iter().any(|secret| !long_enough(secret))
-    {
-        reader.problem(name, &format!("must hold 1 to {SECRETS_MAX} secrets of {SECRET_CHARS_MIN} characters or more, separated by commas"));
+    if secrets.is_empty() || secrets.len() > SECRETS_MAX || secrets.iter().any(|secret| !long_enough(secret)) {
+        reader.problem(
+            name,
+            &format!(
+                "must hold 1 to {SECRETS_MAX} secrets of {SECRET_CHARS_MIN} characters or more, separated by commas"
+            ),
+        );
     }
     secrets
 }
@@ -33,10 +35,7 @@ pub(super) fn list(reader: &mut Reader<'_>, name: &str) -> Vec<SecretString> {
 pub(super) fn optional(reader: &mut Reader<'_>, name: &str) -> Option<SecretString> {
     let secret = reader.optional(name).map(SecretString::from)?;
     if !long_enough(&secret) {
-        reader.problem(
-            name,
-            &format!("must have {SECRET_CHARS_MIN} characters or more"),
-        );
+        reader.problem(name, &format!("must have {SECRET_CHARS_MIN} characters or more"));
     }
     Some(secret)
 }
@@ -48,10 +47,7 @@ fn long_enough(secret: &SecretString) -> bool {
 /// Another secret for the purpose named by `label`, so that one setting serves both without one key in two uses.
 pub(super) fn derived(from: Option<&SecretString>, label: &str) -> SecretString {
     let key = from.map_or("", |secret| secret.expose_secret());
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(label.as_bytes());
-    BASE64_URL_SAFE_NO_PAD
-        .encode(mac.finalize().into_bytes())
-        .into()
+    BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()).into()
 }

@@ -14,10 +14,7 @@ const TEMPLATE: &str = include_str!("../../../deploy/env.template");
 /// The least that a worker starts with.
 fn least() -> BTreeMap<String, String> {
     [
-        (
-            "DATABASE_URL",
-            "postgres://shootx:pw@db.example.com:5432/postgres",
-        ),
+        ("DATABASE_URL", "postgres://shootx:pw@db.example.com:5432/postgres"),
         ("PUBLIC_URL", "https://api.example.com"),
         ("WEBHOOK_SECRET", SECRET),
         ("SUPABASE_URL", "https://abc.supabase.co"),
@@ -31,18 +28,12 @@ fn least() -> BTreeMap<String, String> {
 
 fn read(process: Process, changes: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let mut vars = least();
-    vars.extend(
-        changes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
+    vars.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Config::from_vars(process, &|name| vars.get(name).cloned())
 }
 
 fn problems(changes: &[(&str, &str)]) -> String {
-    read(Process::Worker, changes)
-        .expect_err("the settings are wrong")
-        .to_string()
+    read(Process::Worker, changes).expect_err("the settings are wrong").to_string()
 }
 
 #[test]
@@ -53,10 +44,7 @@ fn the_least_is_enough_and_the_rest_has_its_defaults() {
     assert_eq!(config.storage.backend, StorageBackend::Supabase);
     assert_eq!(config.storage.bucket, "shootx-images");
     assert_eq!(config.runpod.api_url.as_str(), "https://api.runpod.ai/v2");
-    assert_eq!(
-        config.supabase.jwt_issuer,
-        "https://abc.supabase.co/auth/v1"
-    );
+    assert_eq!(config.supabase.jwt_issuer, "https://abc.supabase.co/auth/v1");
     assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!((config.generate_rate, config.webhooks_enabled), (60, true));
     assert!(config.tls.is_none() && config.cors_origins.is_empty() && config.warnings.is_empty());
@@ -68,10 +56,7 @@ fn the_least_is_enough_and_the_rest_has_its_defaults() {
 fn everything_missing_is_listed_at_once() {
     let errors = Config::from_vars(Process::Worker, &|_| None).expect_err("nothing is set");
     for name in least().keys() {
-        assert!(
-            errors.problems.contains(&format!("{name} is not set")),
-            "{name}: {errors}"
-        );
+        assert!(errors.problems.contains(&format!("{name} is not set")), "{name}: {errors}");
     }
     assert_eq!(errors.problems.len(), least().len(), "{errors}");
 }
@@ -85,20 +70,11 @@ fn the_api_needs_no_key_for_the_provider() {
 #[test]
 fn migrate_needs_the_database_alone_and_prefers_its_owner() {
     let only = |name: &'static str| {
-        move |asked: &str| {
-            (asked == name).then(|| format!("postgres://{}@h/db", name.to_lowercase()))
-        }
+        move |asked: &str| (asked == name).then(|| format!("postgres://{}@h/db", name.to_lowercase()))
     };
     for name in ["MIGRATION_DATABASE_URL", "DATABASE_URL"] {
-        let config =
-            Config::from_vars(Process::Migrate, &only(name)).expect("a database is enough");
-        assert!(
-            config
-                .database
-                .url
-                .expose_secret()
-                .contains(&name.to_lowercase())
-        );
+        let config = Config::from_vars(Process::Migrate, &only(name)).expect("a database is enough");
+        assert!(config.database.url.expose_secret().contains(&name.to_lowercase()));
     }
     let errors = Config::from_vars(Process::Migrate, &|_| None).expect_err("no database");
     assert_eq!(errors.problems, ["DATABASE_URL is not set"]);
@@ -129,10 +105,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
     ];
     let text = problems(&wrong);
     for (name, _) in wrong {
-        assert!(
-            text.contains(&format!("\n  {name} ")),
-            "{name} is not in {text}"
-        );
+        assert!(text.contains(&format!("\n  {name} ")), "{name} is not in {text}");
     }
     assert!(!text.to_lowercase().contains("leaked"), "{text}");
     assert!(text.starts_with("19 wrong in the settings"), "{text}");
@@ -140,10 +113,7 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
 
 #[test]
 fn the_transaction_pooler_is_refused_with_the_way_out() {
-    for url in [
-        "postgres://u:p@db.example.com:6543/postgres",
-        "postgres://u:p@db.example.com/postgres?port=6543",
-    ] {
+    for url in ["postgres://u:p@db.example.com:6543/postgres", "postgres://u:p@db.example.com/postgres?port=6543"] {
         assert!(problems(&[("DATABASE_URL", url)]).contains("session pooler"));
     }
 }
@@ -151,15 +121,8 @@ fn the_transaction_pooler_is_refused_with_the_way_out() {
 #[test]
 fn plain_http_stays_on_this_machine() {
     for name in ["SUPABASE_URL", "RUNPOD_API_URL", "PUBLIC_URL"] {
-        for local in [
-            "http://127.0.0.1:54321",
-            "http://localhost:54321",
-            "http://[::1]:54321",
-        ] {
-            assert!(
-                read(Process::Worker, &[(name, local)]).is_ok(),
-                "{name} {local}"
-            );
+        for local in ["http://127.0.0.1:54321", "http://localhost:54321", "http://[::1]:54321"] {
+            assert!(read(Process::Worker, &[(name, local)]).is_ok(), "{name} {local}");
         }
         assert!(problems(&[(name, "http://10.0.0.1")]).contains(name));
     }
@@ -174,23 +137,10 @@ fn settings_that_need_each_other_are_asked_for_by_name() {
 
 #[test]
 fn the_former_provider_address_and_an_unreachable_public_one_are_warned_about() {
-    let former = read(
-        Process::Worker,
-        &[("RUNPOD_API_URL", "https://api.runpod.io/v2")],
-    )
-    .expect("allowed");
-    assert!(
-        former.warnings[0].contains("api.runpod.ai"),
-        "{:?}",
-        former.warnings
-    );
-    let unreachable =
-        read(Process::Worker, &[("PUBLIC_URL", "http://127.0.0.1:8080")]).expect("allowed");
-    assert!(
-        unreachable.warnings[0].contains("WEBHOOKS=off"),
-        "{:?}",
-        unreachable.warnings
-    );
+    let former = read(Process::Worker, &[("RUNPOD_API_URL", "https://api.runpod.io/v2")]).expect("allowed");
+    assert!(former.warnings[0].contains("api.runpod.ai"), "{:?}", former.warnings);
+    let unreachable = read(Process::Worker, &[("PUBLIC_URL", "http://127.0.0.1:8080")]).expect("allowed");
+    assert!(unreachable.warnings[0].contains("WEBHOOKS=off"), "{:?}", unreachable.warnings);
 }
 
 #[test]
@@ -198,33 +148,18 @@ fn a_value_may_come_from_a_file_but_not_from_both() {
     let path = std::env::temp_dir().join(format!("shootx-setting-{}", std::process::id()));
     std::fs::write(&path, format!("{SECRET} one, {SECRET} two\n")).expect("a writable directory");
     let file = path.to_str().expect("a plain path");
-    let config = read(
-        Process::Api,
-        &[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", file)],
-    )
-    .expect("a readable file");
+    let config = read(Process::Api, &[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", file)]).expect("a readable file");
     assert_eq!(config.webhook_secrets.len(), 2);
     assert!(problems(&[("WEBHOOK_SECRET_FILE", file)]).contains("keep one of them"));
     std::fs::remove_file(&path).expect("the file is ours");
     let gone = problems(&[("WEBHOOK_SECRET", ""), ("WEBHOOK_SECRET_FILE", file)]);
-    assert!(
-        gone.contains("WEBHOOK_SECRET_FILE names a file that cannot be read"),
-        "{gone}"
-    );
+    assert!(gone.contains("WEBHOOK_SECRET_FILE names a file that cannot be read"), "{gone}");
 }
 
 #[test]
 fn nothing_secret_is_in_the_debug_text() {
-    let text = format!(
-        "{:?}",
-        read(Process::Worker, &[("SUPABASE_JWT_SECRET", SECRET)]).expect("complete settings")
-    );
-    for secret in [
-        SECRET,
-        "sb_secret_0123456789",
-        "rpa_0123456789",
-        "shootx:pw",
-    ] {
+    let text = format!("{:?}", read(Process::Worker, &[("SUPABASE_JWT_SECRET", SECRET)]).expect("complete settings"));
+    for secret in [SECRET, "sb_secret_0123456789", "rpa_0123456789", "shootx:pw"] {
         assert!(!text.contains(secret), "{text}");
     }
 }
@@ -235,12 +170,7 @@ fn template() -> BTreeMap<&'static str, &'static str> {
         .lines()
         .map(|line| line.strip_prefix('#').unwrap_or(line))
         .filter_map(|line| line.split_once('='))
-        .filter(|(name, _)| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-        })
+        .filter(|(name, _)| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
         .collect()
 }
 
@@ -255,15 +185,8 @@ fn the_template_lists_exactly_the_settings_there_are() {
         });
     }
     let asked = asked.into_inner();
-    let is_file_of_another = |name: &str| {
-        name.strip_suffix("_FILE")
-            .is_some_and(|base| asked.contains(base))
-    };
-    let settings: Vec<&str> = asked
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !is_file_of_another(name))
-        .collect();
+    let is_file_of_another = |name: &str| name.strip_suffix("_FILE").is_some_and(|base| asked.contains(base));
+    let settings: Vec<&str> = asked.iter().map(String::as_str).filter(|name| !is_file_of_another(name)).collect();
     let listed: Vec<&str> = template().into_keys().collect();
     assert_eq!(listed, settings);
 }
@@ -272,9 +195,7 @@ fn the_template_lists_exactly_the_settings_there_are() {
 fn the_template_shows_working_values() {
     let vars = template();
     for process in [Process::Api, Process::Worker, Process::Migrate] {
-        let read = Config::from_vars(process, &|name| {
-            vars.get(name).map(|value| (*value).to_owned())
-        });
+        let read = Config::from_vars(process, &|name| vars.get(name).map(|value| (*value).to_owned()));
         assert!(read.is_ok(), "{read:?}");
     }
 }

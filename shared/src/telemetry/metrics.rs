@@ -20,17 +20,11 @@ pub fn serve_metrics(bind: SocketAddr) -> Result<(), TelemetryError> {
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(
-        Matcher::Suffix("_seconds".to_owned()),
-        &names::SECONDS_BUCKETS,
-    )
+    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &names::SECONDS_BUCKETS)
 }
 
 fn failed(bind: SocketAddr, error: &BuildError) -> TelemetryError {
-    TelemetryError::Metrics {
-        bind,
-        reason: error.to_string(),
-    }
+    TelemetryError::Metrics { bind, reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -39,39 +33,23 @@ mod tests {
 
     #[test]
     fn every_metric_is_rendered_with_its_help_text_and_seconds_in_buckets() {
-        let recorder = builder()
-            .expect("the buckets are not empty")
-            .build_recorder();
+        let recorder = builder().expect("the buckets are not empty").build_recorder();
         metrics::with_local_recorder(&recorder, || {
             names::describe();
             metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => "accepted").increment(1);
             metrics::histogram!(names::HTTP_REQUEST_SECONDS, "route" => "/livez").record(0.15);
         });
         let page = recorder.handle().render();
-        assert!(
-            page.contains("# HELP shootx_accepts_total Requests to start a generation, by outcome"),
-            "{page}"
-        );
-        assert!(
-            page.contains(r#"shootx_accepts_total{outcome="accepted"} 1"#),
-            "{page}"
-        );
-        assert!(
-            page.contains(r#"shootx_http_request_seconds_bucket{route="/livez",le="0.2"} 1"#),
-            "{page}"
-        );
+        assert!(page.contains("# HELP shootx_accepts_total Requests to start a generation, by outcome"), "{page}");
+        assert!(page.contains(r#"shootx_accepts_total{outcome="accepted"} 1"#), "{page}");
+        assert!(page.contains(r#"shootx_http_request_seconds_bucket{route="/livez",le="0.2"} 1"#), "{page}");
     }
 
     #[tokio::test]
     async fn an_address_in_use_is_named_with_its_setting() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let bind = taken.local_addr().expect("a bound address");
-        let error = serve_metrics(bind)
-            .expect_err("the port is taken")
-            .to_string();
-        assert!(
-            error.contains("METRICS_BIND") && error.contains(&bind.to_string()),
-            "{error}"
-        );
+        let error = serve_metrics(bind).expect_err("the port is taken").to_string();
+        assert!(error.contains("METRICS_BIND") && error.contains(&bind.to_string()), "{error}");
     }
 }

@@ -42,23 +42,15 @@ pub enum TelemetryError {
 /// [`TelemetryError::Filter`] for a malformed `RUST_LOG`; [`TelemetryError::LogsTwice`] when called again.
 pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
     let filter = match std::env::var(LOG_FILTER_VARIABLE) {
-        Ok(text) if !text.is_empty() => {
-            EnvFilter::try_new(text).map_err(|_| TelemetryError::Filter)?
-        }
+        Ok(text) if !text.is_empty() => EnvFilter::try_new(text).map_err(|_| TelemetryError::Filter)?,
         _ => EnvFilter::new(LOG_FILTER_DEFAULT),
     };
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => registry
-            .with(
-                lines
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            )
-            .try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+        }
         LogFormat::Pretty => registry.with(lines.compact()).try_init(),
     }
     .map_err(|_| TelemetryError::LogsTwice)

@@ -27,49 +27,24 @@ pub const WEBHOOKS_TOTAL: &str = "shootx_webhooks_total";
 
 /// Upper bounds of every `_seconds` distribution: from a database look-up to RunPod's slowest answer.
 /// 0.2 and 0.5 are the promised limits of status and submission.
-pub(super) const SECONDS_BUCKETS: [f64; 13] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+pub(super) const SECONDS_BUCKETS: [f64; 13] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// Gives every metric its help text and unit.
 pub(super) fn describe() {
     describe_counter!(ACCEPTS_TOTAL, "Requests to start a generation, by outcome");
-    describe_counter!(
-        STEPS_TOTAL,
-        "Steps of generations that workers ran, by step and outcome"
-    );
+    describe_counter!(STEPS_TOTAL, "Steps of generations that workers ran, by step and outcome");
     describe_gauge!(QUEUE_JOBS, "Jobs in the queue's table, by queue and status");
     describe_gauge!(
         QUEUE_OLDEST_SECONDS,
         Unit::Seconds,
         "Age of the oldest job that is due and waits, by queue; 0 when none does"
     );
-    describe_counter!(
-        PROVIDER_CALLS_TOTAL,
-        "Calls to RunPod, by operation and outcome"
-    );
-    describe_histogram!(
-        PROVIDER_CALL_SECONDS,
-        Unit::Seconds,
-        "Duration of calls to RunPod, by operation"
-    );
-    describe_counter!(
-        STORAGE_CALLS_TOTAL,
-        "Calls to the image store, by operation and outcome"
-    );
-    describe_histogram!(
-        STORAGE_CALL_SECONDS,
-        Unit::Seconds,
-        "Duration of calls to the image store, by operation"
-    );
-    describe_counter!(
-        HTTP_REQUESTS_TOTAL,
-        "Requests answered, by route, method and status"
-    );
-    describe_histogram!(
-        HTTP_REQUEST_SECONDS,
-        Unit::Seconds,
-        "Duration of requests, by route"
-    );
+    describe_counter!(PROVIDER_CALLS_TOTAL, "Calls to RunPod, by operation and outcome");
+    describe_histogram!(PROVIDER_CALL_SECONDS, Unit::Seconds, "Duration of calls to RunPod, by operation");
+    describe_counter!(STORAGE_CALLS_TOTAL, "Calls to the image store, by operation and outcome");
+    describe_histogram!(STORAGE_CALL_SECONDS, Unit::Seconds, "Duration of calls to the image store, by operation");
+    describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
+    describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
 }

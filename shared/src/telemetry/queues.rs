@@ -35,17 +35,14 @@ fn record(depths: &[Depth], seen: &mut HashSet<(String, String)>) {
         gauge!(names::QUEUE_JOBS, "queue" => queue.clone(), "status" => status.clone()).set(0.0);
     }
     for queue in Queue::ALL {
-        let oldest = depths
-            .iter()
-            .filter(|depth| depth.queue == queue.as_str() && depth.status == WAITING);
+        let oldest = depths.iter().filter(|depth| depth.queue == queue.as_str() && depth.status == WAITING);
         let seconds = oldest.map(|depth| depth.oldest_seconds).fold(0.0, f64::max);
         gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => queue.as_str()).set(seconds);
     }
     for depth in depths {
         #[expect(clippy::cast_precision_loss, reason = "no queue holds 2^53 jobs")]
         let jobs = depth.jobs as f64;
-        gauge!(names::QUEUE_JOBS, "queue" => depth.queue.clone(), "status" => depth.status.clone())
-            .set(jobs);
+        gauge!(names::QUEUE_JOBS, "queue" => depth.queue.clone(), "status" => depth.status.clone()).set(jobs);
         seen.insert((depth.queue.clone(), depth.status.clone()));
     }
 }
@@ -58,34 +55,17 @@ mod tests {
     #[test]
     fn a_queue_that_ran_empty_reads_zero() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let waiting = Depth {
-            queue: "submit".to_owned(),
-            status: WAITING.to_owned(),
-            jobs: 3,
-            oldest_seconds: 1.5,
-        };
+        let waiting = Depth { queue: "submit".to_owned(), status: WAITING.to_owned(), jobs: 3, oldest_seconds: 1.5 };
         let mut seen = HashSet::new();
         let page = |depths: &[Depth], seen: &mut HashSet<_>| {
             metrics::with_local_recorder(&recorder, || record(depths, seen));
             recorder.handle().render()
         };
         let full = page(&[waiting], &mut seen);
-        assert!(
-            full.contains(r#"shootx_queue_jobs{queue="submit",status="Pending"} 3"#),
-            "{full}"
-        );
-        assert!(
-            full.contains(r#"shootx_queue_oldest_seconds{queue="submit"} 1.5"#),
-            "{full}"
-        );
+        assert!(full.contains(r#"shootx_queue_jobs{queue="submit",status="Pending"} 3"#), "{full}");
+        assert!(full.contains(r#"shootx_queue_oldest_seconds{queue="submit"} 1.5"#), "{full}");
         let empty = page(&[], &mut seen);
-        assert!(
-            empty.contains(r#"shootx_queue_jobs{queue="submit",status="Pending"} 0"#),
-            "{empty}"
-        );
-        assert!(
-            empty.contains(r#"shootx_queue_oldest_seconds{queue="submit"} 0"#),
-            "{empty}"
-        );
+        assert!(empty.contains(r#"shootx_queue_jobs{queue="submit",status="Pending"} 0"#), "{empty}");
+        assert!(empty.contains(r#"shootx_queue_oldest_seconds{queue="submit"} 0"#), "{empty}");
     }
 }

@@ -16,9 +16,7 @@ impl RequestId {
     pub fn accept(inbound: Option<&str>) -> Self {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         inbound
-            .filter(|text| {
-                (1..=REQUEST_ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(allowed)
-            })
+            .filter(|text| (1..=REQUEST_ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(allowed))
             .map_or_else(Self::generate, |text| Self(text.to_owned()))
     }
 
@@ -51,14 +49,7 @@ mod tests {
 
     #[test]
     fn anything_else_gets_a_new_id() {
-        for id in [
-            None,
-            Some(""),
-            Some("two words"),
-            Some("line\nbreak"),
-            Some("é"),
-            Some(&*"x".repeat(65)),
-        ] {
+        for id in [None, Some(""), Some("two words"), Some("line\nbreak"), Some("é"), Some(&*"x".repeat(65))] {
             let accepted = RequestId::accept(id);
             assert!(Uuid::parse_str(accepted.as_str()).is_ok(), "{accepted}");
         }

@@ -161,10 +161,8 @@ async fn missing(connection: &mut PgConnection) -> Result<Vec<String>, DatabaseE
 }
 
 async fn applied(connection: &mut PgConnection, history: &'static str) -> Result<BTreeSet<i64>, DatabaseError> {
-    let known: bool = sqlx::query_scalar("select to_regclass($1) is not null")
-        .bind(history)
-        .fetch_one(&mut *connection)
-        .await?;
+    let known: bool =
+        sqlx::query_scalar("select to_regclass($1) is not null").bind(history).fetch_one(&mut *connection).await?;
     if !known {
         return Ok(BTreeSet::new());
     }

@@ -217,7 +217,8 @@ fn reachable(user: ServerUser, wanted: &Path) -> Result<PathBuf, PostgresError> 
     if user.make_dir(&wanted)? {
         return Ok(wanted);
     }
-    let name: String = wanted.to_string_lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String =
+        wanted.to_string_lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let other = std::env::temp_dir().join(format!("shootx{name}"));
     if user.make_dir(&other)? { Ok(other) } else { Err(PostgresError::Unreachable) }
 }

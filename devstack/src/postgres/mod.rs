@@ -23,7 +23,9 @@ pub const TEST_SERVER_VARIABLE: &str = "SHOOTX_TEST_POSTGRES";
 /// Why there is no private Postgres.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    #[error("PostgreSQL {minimum} or newer was not found and {reason}; install the package `postgresql`, or set DATABASE_URL")]
+    #[error(
+        "PostgreSQL {minimum} or newer was not found and {reason}; install the package `postgresql`, or set DATABASE_URL"
+    )]
     NotInstalled { minimum: u32, reason: String },
     #[error("{} holds a database of PostgreSQL {found}, but the server here is {installed}", dir.display())]
     OtherVersion { dir: PathBuf, found: String, installed: u32 },

@@ -47,7 +47,8 @@ impl ServerUser {
         if let Some((uid, gid)) = self.other {
             chown(dir, Some(uid), Some(gid)).map_err(PostgresError::file(dir))?;
         }
-        let status = self.command("test").arg("-w").arg(dir).arg("-a").arg("-x").arg(dir).stderr(Stdio::null()).status();
+        let status =
+            self.command("test").arg("-w").arg(dir).arg("-a").arg("-x").arg(dir).stderr(Stdio::null()).status();
         Ok(status.map_err(PostgresError::file(dir))?.success())
     }
 }

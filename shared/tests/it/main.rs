@@ -1,0 +1,14 @@
+//! Tests that need a database or a server.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod adoption;
+mod generations;
+mod images;
+mod ledger_guard;
+mod migrations;
+mod people;
+mod policies;
+mod projects;
+mod runpod;
+mod signup;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,11 +17,15 @@ use poem::{Addr, IntoEndpoint, Server};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// How often a listener that comes back tries to have its address again, and how long it waits between two tries.
 const BIND_TRIES_MAX: u32 = 200;
 const BIND_PAUSE: Duration = Duration::from_millis(5);
+
+/// How often it is looked whether all connections are closed, and the pause between two looks.
+const CLOSE_LOOKS_MAX: u32 = 1_000;
+const CLOSE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Locks, ignoring poison: a panic of one test must not hide the state from its other assertions.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -33,7 +37,8 @@ pub(crate) struct Line {
     address: SocketAddr,
     online: watch::Sender<bool>,
     listening: watch::Sender<bool>,
-    connections: Mutex<HashMap<SocketAddr, Arc<AtomicBool>>>,
+    connections: Mutex<HashMap<SocketAddr, (u64, CancellationToken)>>,
+    accepted: AtomicU64,
     stop: CancellationToken,
 }
 
@@ -41,19 +46,29 @@ impl Line {
     /// Cuts the connection of this peer: nothing more is read from it or written to it.
     pub(crate) fn cut(&self, peer: &RemoteAddr) {
         if let RemoteAddr(Addr::SocketAddr(peer)) = peer
-            && let Some(cut) = lock(&self.connections).get(peer)
+            && let Some((_, cut)) = lock(&self.connections).get(peer)
         {
-            cut.store(true, Ordering::Release);
+            cut.cancel();
         }
     }
 
     /// Stops listening and cuts every connection. New ones are refused until [`Line::go_online`].
     pub(crate) async fn go_offline(&self) {
         self.online.send_replace(false);
-        for cut in lock(&self.connections).values() {
-            cut.store(true, Ordering::Release);
-        }
         self.wait_until_listening(false).await;
+        for _ in 0..CLOSE_LOOKS_MAX {
+            if self.cut_all() == 0 {
+                return;
+            }
+            tokio::time::sleep(CLOSE_PAUSE).await;
+        }
+    }
+
+    /// Cuts every connection; how many there were.
+    fn cut_all(&self) -> usize {
+        let connections = lock(&self.connections);
+        connections.values().for_each(|(_, cut)| cut.cancel());
+        connections.len()
     }
 
     /// Listens again on the same address; returns once connections are taken.
@@ -118,6 +133,7 @@ impl Bound {
             online: watch::Sender::new(true),
             listening: watch::Sender::new(true),
             connections: Mutex::default(),
+            accepted: AtomicU64::new(0),
             stop: CancellationToken::new(),
         };
         Ok(Self { listener, line: Arc::new(line) })
@@ -205,9 +221,7 @@ impl Acceptor for SwitchedAcceptor {
                 _ = self.online.changed() => {}
                 accepted = listener.accept() => {
                     let (stream, peer) = accepted?;
-                    let cut = Arc::new(AtomicBool::new(false));
-                    lock(&self.line.connections).insert(peer, Arc::clone(&cut));
-                    let io = SwitchedIo { stream, cut, peer, line: Arc::clone(&self.line) };
+                    let io = SwitchedIo::new(stream, peer, Arc::clone(&self.line));
                     let local = LocalAddr(Addr::SocketAddr(self.line.address));
                     return Ok((io, local, RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP));
                 }
@@ -219,14 +233,26 @@ impl Acceptor for SwitchedAcceptor {
 /// A connection that fails as soon as it is cut.
 pub(crate) struct SwitchedIo {
     stream: TcpStream,
-    cut: Arc<AtomicBool>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     peer: SocketAddr,
+    number: u64,
     line: Arc<Line>,
 }
 
 impl SwitchedIo {
-    fn check(&self) -> io::Result<()> {
-        if self.cut.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    fn new(stream: TcpStream, peer: SocketAddr, line: Arc<Line>) -> Self {
+        let cut = CancellationToken::new();
+        let number = line.accepted.fetch_add(1, Ordering::Relaxed);
+        lock(&line.connections).insert(peer, (number, cut.clone()));
+        Self { stream, cut: Box::pin(cut.cancelled_owned()), peer, number, line }
+    }
+
+    /// Fails when the connection is cut, and wakes its task when it will be.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.cut.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 }
 
@@ -234,7 +260,7 @@ impl Drop for SwitchedIo {
     fn drop(&mut self) {
         let mut connections = lock(&self.line.connections);
         // The port may already belong to a newer connection.
-        if connections.get(&self.peer).is_some_and(|cut| Arc::ptr_eq(cut, &self.cut)) {
+        if connections.get(&self.peer).is_some_and(|(number, _)| *number == self.number) {
             connections.remove(&self.peer);
         }
     }
@@ -242,14 +268,14 @@ impl Drop for SwitchedIo {
 
 impl AsyncRead for SwitchedIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for SwitchedIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check()?;
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -1,0 +1,10 @@
+//! Each documented behaviour of the simulators, over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod runpod_endings;
+mod runpod_exchange;
+mod runpod_jobs;
+mod runpod_platform;
+mod runpod_webhooks;
+mod support;

@@ -1,0 +1,126 @@
+//! What the tests share: a client of each simulator, a place where webhooks arrive, and polling with a deadline.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use poem::listener::{Acceptor, Listener, TcpListener};
+use poem::web::Data;
+use poem::{EndpointExt, Route, Server, handler, http::StatusCode, post};
+use serde_json::{Value, json};
+use simulators::{RunPodHandle, RunPodOptions, RunPodSim, Time};
+
+/// How long a test polls for what must happen soon.
+const SOON: Duration = Duration::from_secs(5);
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Small pictures: these tests are about behaviour, not about pixels.
+pub(crate) fn options() -> RunPodOptions {
+    RunPodOptions { picture_size: (48, 64), ..RunPodOptions::default() }
+}
+
+/// A simulator whose clock stands still.
+pub(crate) fn by_hand() -> RunPodHandle {
+    let options = RunPodOptions { time: Time::Manual, generation_time: Duration::from_secs(20), ..options() };
+    RunPodSim::start(options).unwrap()
+}
+
+/// A simulator whose jobs are done at once.
+pub(crate) fn at_once() -> RunPodHandle {
+    RunPodSim::start(options()).unwrap()
+}
+
+/// A complete request for two pictures.
+pub(crate) fn model(prompt: &str) -> Value {
+    json!({"workflow_type": "model", "num_outputs": 2, "output_format": "png", "seed": 42,
+        "input": {"gender": "female", "pose": "walking", "age_range": "25-35", "ethnicity": "mixed", "prompt": prompt}})
+}
+
+/// A client of the RunPod simulator.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+impl Client {
+    pub(crate) fn of(sim: &RunPodHandle) -> Self {
+        Self { http: reqwest::Client::new(), url: format!("{}/ep1", sim.api_url()), key: sim.api_key().to_owned() }
+    }
+
+    pub(crate) async fn send(&self, path: &str, body: Option<&Value>) -> reqwest::Result<(u16, Value)> {
+        let url = format!("{}/{path}", self.url);
+        let request = match body {
+            Some(body) => self.http.post(url).json(body),
+            None => self.http.get(url),
+        };
+        let answer = request.bearer_auth(&self.key).timeout(SOON).send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    pub(crate) async fn run(&self, body: &Value) -> String {
+        let (status, answer) = self.send("run", Some(body)).await.unwrap();
+        assert_eq!((status, &answer["status"]), (200, &json!("IN_QUEUE")), "{answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn run_model(&self) -> String {
+        self.run(&json!({"input": model("a red coat")})).await
+    }
+
+    pub(crate) async fn status(&self, id: &str) -> Value {
+        let (status, answer) = self.send(&format!("status/{id}"), None).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    pub(crate) async fn status_code(&self, id: &str) -> u16 {
+        self.send(&format!("status/{id}"), None).await.unwrap().0
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> (u16, Value) {
+        self.send(path, Some(&json!({}))).await.unwrap()
+    }
+}
+
+/// A server that keeps the webhooks it gets.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    bodies: Arc<Mutex<Vec<Value>>>,
+}
+
+#[handler]
+fn receive(
+    body: poem::web::Json<Value>,
+    answer: Data<&StatusCode>,
+    bodies: Data<&Arc<Mutex<Vec<Value>>>>,
+) -> StatusCode {
+    bodies.lock().unwrap().push(body.0);
+    **answer
+}
+
+impl Receiver {
+    /// Answers every webhook with this status.
+    pub(crate) async fn start(answer: StatusCode) -> Self {
+        let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
+        let address = acceptor.local_addr().remove(0).as_socket_addr().copied().unwrap();
+        let routes = Route::new().at("/hook", post(receive)).data(Arc::clone(&bodies)).data(answer);
+        tokio::spawn(Server::new_with_acceptor(acceptor).run(routes));
+        Self { url: format!("http://{address}/hook?token=t"), bodies }
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.bodies.lock().unwrap().clone()
+    }
+}
+
+/// Looks until it holds; panics after a few seconds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < SOON, "not in time: {what}");
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}

@@ -1,0 +1,232 @@
+//! A user's view of the system: sign-up at Supabase Auth, then the API over HTTP. The demo and the tests act through it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+/// Longest wait for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pause between two looks at a generation that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Where users sign up, and the key that every call there carries.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    pub supabase_url: Url,
+    pub api_key: String,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub user_id: Uuid,
+    pub email: String,
+    pub password: String,
+    pub token: String,
+}
+
+impl Auth {
+    /// Signs a new user up, with an address that nobody has used before.
+    ///
+    /// # Errors
+    /// When Supabase Auth refuses, or wants the address confirmed before it hands out a token.
+    pub async fn sign_up(&self) -> anyhow::Result<SignedIn> {
+        let email = format!("demo-{}@example.com", Uuid::now_v7().simple());
+        let password = format!("pw-{}", Uuid::new_v4().simple());
+        let answer = self.post("auth/v1/signup", &email, &password).await?;
+        signed_in(&answer, email, password)
+            .context("signing up gave no token; if the project asks for confirmed addresses, turn that off for this")
+    }
+
+    /// Signs `user` in again, for a token that lives from now.
+    ///
+    /// # Errors
+    /// When Supabase Auth refuses.
+    pub async fn sign_in(&self, user: &SignedIn) -> anyhow::Result<SignedIn> {
+        let answer = self.post("auth/v1/token?grant_type=password", &user.email, &user.password).await?;
+        signed_in(&answer, user.email.clone(), user.password.clone()).context("signing in gave no token")
+    }
+
+    async fn post(&self, path: &str, email: &str, password: &str) -> anyhow::Result<Value> {
+        let request = http()?
+            .post(self.supabase_url.join(path)?)
+            .header("apikey", &self.api_key)
+            .json(&json!({"email": email, "password": password}));
+        let answer = request.send().await.context("Supabase Auth cannot be reached")?;
+        let status = answer.status();
+        ensure!(status.is_success(), "Supabase Auth answered {status}: {}", answer.text().await.unwrap_or_default());
+        Ok(answer.json().await?)
+    }
+}
+
+fn signed_in(answer: &Value, email: String, password: String) -> Option<SignedIn> {
+    let token = answer["access_token"].as_str()?.to_owned();
+    let user_id = answer["user"]["id"].as_str()?.parse().ok()?;
+    Some(SignedIn { user_id, email, password, token })
+}
+
+fn http() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?)
+}
+
+/// One answer of the API, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    /// The body as JSON, or as a string where it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's text; empty if it is absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The `generation_id` of the body.
+    ///
+    /// # Panics
+    /// When there is none: the answer was not what the test is about.
+    pub fn generation_id(&self) -> Uuid {
+        let id = self.body["generation_id"].as_str().and_then(|text| text.parse().ok());
+        id.unwrap_or_else(|| panic!("no generation_id in {self:?}"))
+    }
+
+    /// The same answer, if it has this status.
+    ///
+    /// # Panics
+    /// When it has another, quoting the answer.
+    #[must_use]
+    pub fn expecting(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        self
+    }
+}
+
+/// Calls the API with one user's token, or with none.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client of the API at `base`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(base: Url, token: Option<String>) -> anyhow::Result<Self> {
+        Ok(Self { http: http()?, base, token })
+    }
+
+    /// A request to `path` with the token, to be changed before it is sent.
+    ///
+    /// # Panics
+    /// When `path` is no path.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, self.base.join(path).expect("paths of this API are well-formed"));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Sends `request` and reads the answer whole, whatever its status.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+        let answer = request.send().await.context("the API cannot be reached")?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok(Answer { status, headers, body })
+    }
+
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// `POST /api/v1/generate`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn generate(&self, body: &Value) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::POST, "/api/v1/generate").json(body)).await
+    }
+
+    /// `POST /api/v1/generate` under an idempotency key.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn generate_once(&self, key: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = self.request(Method::POST, "/api/v1/generate").header("Idempotency-Key", key);
+        self.send(request.json(body)).await
+    }
+
+    /// `GET /api/v1/status/{generation_id}`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn status(&self, generation_id: Uuid) -> anyhow::Result<Answer> {
+        self.get(&format!("/api/v1/status/{generation_id}")).await
+    }
+
+    /// `POST /api/v1/generations/{generation_id}/cancel`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn cancel(&self, generation_id: Uuid) -> anyhow::Result<Answer> {
+        let path = format!("/api/v1/generations/{generation_id}/cancel");
+        self.send(self.request(Method::POST, &path)).await
+    }
+
+    /// The balance that `GET /api/v1/credits` tells.
+    ///
+    /// # Errors
+    /// When there is no answer, or another than 200.
+    pub async fn balance(&self) -> anyhow::Result<i64> {
+        let answer = self.get("/api/v1/credits").await?;
+        answer.body["balance"].as_i64().with_context(|| format!("no balance in {answer:?}"))
+    }
+
+    /// Looks at a generation until it is final, telling each look to `seen`.
+    ///
+    /// # Errors
+    /// When a look fails, or it is not final within `patience`.
+    pub async fn wait(
+        &self,
+        generation_id: Uuid,
+        patience: Duration,
+        mut seen: impl FnMut(&Value),
+    ) -> anyhow::Result<Value> {
+        let begun = Instant::now();
+        loop {
+            let answer = self.status(generation_id).await?;
+            ensure!(answer.status == StatusCode::OK, "the status was answered with {}: {}", answer.status, answer.body);
+            seen(&answer.body);
+            if answer.body["status"] != "processing" {
+                return Ok(answer.body);
+            }
+            ensure!(begun.elapsed() < patience, "still not final after {} s: {}", patience.as_secs(), answer.body);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Downloads what a link leads to, without the token: links sign themselves.
+    ///
+    /// # Errors
+    /// When the link does not lead to anything.
+    pub async fn download(&self, link: &str) -> anyhow::Result<Vec<u8>> {
+        let answer = self.http.get(link).send().await?.error_for_status().context("a link to a picture leads nowhere")?;
+        Ok(answer.bytes().await?.to_vec())
+    }
+}

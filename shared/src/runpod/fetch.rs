@@ -12,8 +12,8 @@ use url::{Host, Url};
 use super::http::{exchange, measured};
 use super::{OutputRef, ProviderError, Reason, RunPod};
 
-/// The largest output, in bytes: a 64 megapixel picture, or a clip.
-pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The largest output, in bytes: as much as the image port takes of one picture.
+pub const OUTPUT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How long fetching one output may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -88,7 +88,8 @@ fn admits(hosts: &[String], url: &Url) -> bool {
     scheme_fits && listed && url.username().is_empty() && url.password().is_none()
 }
 
-fn is_this_machine(host: &Host<&str>) -> bool {
+/// Whether the host is a loopback address.
+pub(super) fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),

@@ -22,6 +22,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
+#[derive(Debug)]
 /// A server's answer, its body read only where the status says that it did what was asked.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -30,8 +31,12 @@ pub(super) struct Answer {
 }
 
 /// A client that never follows a redirect and never repeats a request by itself.
-pub(super) fn client() -> ClientBuilder {
-    reqwest::Client::builder()
+///
+/// It goes through the proxy of the environment, unless it is to talk to this machine (`local`).
+pub(super) fn client(local: bool) -> ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let builder = if local { builder.no_proxy() } else { builder };
+    builder
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(Policy::none())
@@ -100,31 +105,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-
-    use super::{RETRY_AFTER_MAX, retry_after};
-
-    fn wish(retry: &'static str, date: Option<&'static str>) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, HeaderValue::from_static(retry));
-        if let Some(date) = date {
-            headers.insert(DATE, HeaderValue::from_static(date));
-        }
-        retry_after(&headers)
-    }
-
-    #[test]
-    fn a_wish_is_read_in_both_forms_and_bounded() {
-        let now = Some("Sun, 22 Nov 2026 10:00:00 GMT");
-        assert_eq!(wish("3", None), Some(Duration::from_secs(3)));
-        assert_eq!(wish("86400", None), Some(RETRY_AFTER_MAX));
-        assert_eq!(wish("Sun, 22 Nov 2026 10:00:09 GMT", now), Some(Duration::from_secs(9)));
-        assert_eq!(wish("Sun, 22 Nov 2026 09:00:00 GMT", now), None);
-        assert_eq!(wish("Sun, 22 Nov 2026 10:00:09 GMT", None), None);
-        assert_eq!(wish("soon", now), None);
-        assert_eq!(wish("-1", now), None);
-    }
-}
+mod tests;

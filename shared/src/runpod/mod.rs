@@ -82,10 +82,10 @@ impl RunPod {
         let bearer = format!("Bearer {}", settings.api_key.expose_secret());
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| SetupError::Key)?;
         bearer.set_sensitive(true);
-        let api = http::client().default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
+        let local = settings.api_url.host().is_some_and(|host| fetch::is_this_machine(&host));
         Ok(Self {
-            api: api.build()?,
-            outputs: http::client().build()?,
+            api: http::client(local).default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)])).build()?,
+            outputs: http::client(local).build()?,
             api_url: settings.api_url.clone(),
             output_hosts: settings.output_hosts.clone().into(),
         })

@@ -34,7 +34,7 @@ sqlx: preflight ## Refresh the query cache .sqlx after a change to a query or a 
 	@scripts/sqlx-cache refresh
 
 test-live: preflight ## Contract tests against the real RunPod and Supabase; needs their settings (deploy/env.template)
-	@SHOOTX_LIVE=1 $(CARGO) test --package shared --test it -- live --nocapture
+	@SHOOTX_LIVE=1 $(CARGO) test --package shared --features live --test it -- live --nocapture
 
 fmt: ## Format the code
 	@$(CARGO) fmt --all

@@ -89,8 +89,8 @@ static MODEL: Workflow = Workflow {
         Parameter::required("age_range", Kind::Choice(&["18-25", "25-35", "35-50", "50+"])),
         Parameter::required("ethnicity", Kind::Choice(&["caucasian", "asian", "african", "hispanic", "mixed"])),
         Parameter::optional("clothing_style", Kind::Choice(&["casual", "formal", "athletic", "fashion"])),
-        Parameter::required("background", Kind::Choice(&["studio_white", "studio_gray", "natural", "custom"])),
-        Parameter::required("prompt", Kind::Text { chars_max: PROMPT_CHARS_MAX }),
+        Parameter::optional("background", Kind::Choice(&["studio_white", "studio_gray", "natural", "custom"])),
+        Parameter::optional("prompt", Kind::Text { chars_max: PROMPT_CHARS_MAX }),
     ],
 };
 

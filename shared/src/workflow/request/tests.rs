@@ -6,7 +6,7 @@ use super::Request;
 use crate::credits::Credits;
 use crate::workflow::OutputFormat;
 
-/// A body with nothing wrong and nothing optional.
+/// A body with nothing wrong.
 fn body() -> Value {
     json!({
         "workflow_type": "model",
@@ -41,6 +41,8 @@ fn what_is_left_out_gets_its_default() {
     assert_eq!(request.price(), Credits::new(2));
     assert_eq!(request.parameters.get("age_range"), Some(&json!("25-35")));
     assert!(!request.parameters.contains_key("clothing_style"));
+    let blank = Request::parse(&with("/input_data/prompt", &json!(" \n"))).expect("a blank prompt is none");
+    assert!(!blank.parameters.contains_key("prompt"));
     assert_eq!((request.claimed_user_id, request.project_id), (None, None));
     assert_eq!((request.brand_name, request.campaign_name, request.tags.len()), (None, None, 0));
 }
@@ -121,7 +123,6 @@ fn each_thing_that_can_be_wrong_is_said_where_it_is() {
         ("/input_data", json!([]), "/input_data", "must be an object"),
         ("/input_data/pose", json!("flying"), "/input_data/pose", "must be one of standing, sitting, walking, action"),
         ("/input_data/pose", json!(null), "/input_data/pose", "is required"),
-        ("/input_data/prompt", json!("  "), "/input_data/prompt", "is required"),
         ("/input_data/prompt", json!(long), "/input_data/prompt", "must be at most 2000 characters"),
         ("/input_data/prompt", json!("a\u{7}"), "/input_data/prompt", "must not hold control characters"),
         ("/input_data/prompt", json!(["a"]), "/input_data/prompt", "must be a string"),
@@ -178,8 +179,6 @@ fn every_fault_of_a_body_is_listed() {
         "/input_data/pose",
         "/input_data/ageRange",
         "/input_data/ethnicity",
-        "/input_data/background",
-        "/input_data/prompt",
         "/settings/output_count",
         "/settings/output_format",
         "/tags/0",

@@ -15,7 +15,7 @@ use super::server_user::ServerUser;
 const PORT_TRIES: u32 = 5;
 /// Seconds a start or a stop may take.
 const PATIENCE_SECONDS: &str = "60";
-/// How much of the server's log an error quotes.
+/// How much of the server's log is searched for its reason not to start.
 const LOG_TAIL_BYTES: u64 = 2_000;
 /// Directories of test runs: the rest of the name is the number of the process they belong to.
 const TEMPORARY_PREFIX: &str = "shootx-postgres-of-";
@@ -169,7 +169,8 @@ impl Cluster {
                 self.port = port;
                 return Ok(());
             }
-            last = Some(PostgresError::Command { program: "the database server".into(), detail: tail(&self.log()) });
+            last =
+                Some(PostgresError::Command { program: "the database server".into(), detail: last_words(&self.log()) });
         }
         Err(last.expect("at least one port was tried"))
     }
@@ -238,14 +239,17 @@ fn succeed(command: &mut Command) -> Result<(), PostgresError> {
     Err(PostgresError::Command { program, detail })
 }
 
-fn tail(log: &Path) -> String {
+/// The server's last word on why it does not start, and where the rest is.
+fn last_words(log: &Path) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = fs::File::open(log)?;
         let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    read().unwrap_or_else(|error| format!("it wrote no log ({error})"))
+    let text = read().unwrap_or_default();
+    let fatal = text.lines().rfind(|line| line.contains("FATAL:")).or(text.lines().last()).unwrap_or("it wrote no log");
+    format!("{fatal} (see {})", log.display())
 }

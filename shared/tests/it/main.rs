@@ -4,6 +4,7 @@
 
 mod adoption;
 mod generations;
+
 mod images;
 mod ledger_guard;
 mod migrations;

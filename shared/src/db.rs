@@ -56,7 +56,7 @@ static QUEUE_MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 pub enum DatabaseError {
     #[error("the database address cannot be read")]
     Address(#[source] sqlx::Error),
-    #[error("the database is behind this release, it lacks {}; run `shootx-api migrate`", missing.join(", "))]
+    #[error("the database is behind this release, it lacks {}; run `shootx-api migrate`", brief(missing))]
     Behind { missing: Vec<String> },
     #[error("another migration has held the lock for more than 5 minutes")]
     Busy,
@@ -68,6 +68,16 @@ pub enum DatabaseError {
     },
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// The first few names, so that an empty database does not fill the screen.
+fn brief(missing: &[String]) -> String {
+    const NAMED_MAX: usize = 5;
+    let named = missing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match missing.len().saturating_sub(NAMED_MAX) {
+        0 => named,
+        more => format!("{named} and {more} more migrations"),
+    }
 }
 
 /// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for.

@@ -157,7 +157,7 @@ fn shared_server() -> Result<String, PostgresError> {
     let user = super::server_user::id(&["-u"]).unwrap_or_default();
     let dir = std::env::temp_dir().join(format!("shootx-postgres-{user}"));
     let lock_path = dir.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(PostgresError::file(&lock_path))?;
+    let lock = File::options().create(true).append(true).open(&lock_path).map_err(PostgresError::file(&lock_path))?;
     lock.lock().map_err(PostgresError::file(&lock_path))?;
     let mut cluster = Cluster::start(&dir, Purpose::Tests)?;
     cluster.leave_running();

@@ -91,7 +91,9 @@ async fn a_database_that_is_behind_is_refused_by_name_and_one_ahead_is_not() {
 async fn an_empty_database_is_refused_too() {
     let database = TestDatabase::empty().await;
     let error = db::ensure_current(database.pool()).await.unwrap_err();
-    let DatabaseError::Behind { missing } = error else { panic!("{error}") };
+    let error_text = error.to_string();
+    let DatabaseError::Behind { missing } = error else { panic!("{error_text}") };
+    assert!(error_text.contains("more migrations"), "{error_text}");
     assert!(missing.iter().any(|name| name.starts_with("queue ")) && missing.len() > MIGRATOR.iter().count());
 }
 
@@ -106,6 +108,16 @@ async fn a_failed_migration_leaves_what_was_before_it_and_says_which_failed() {
     assert_eq!(missing[0], "20261122000300 create gateway");
     run(pool, "drop table gateway.clock").await;
     assert_eq!(project.migrate().await, missing);
+}
+
+#[tokio::test]
+async fn the_orphan_scan_has_an_index_and_vacuum_comes_early() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    let index: String = value(pool, "select indexdef from pg_indexes where indexname = 'jobs_inflight'").await;
+    assert!(index.contains("(lock_by)") && index.contains("WHERE"), "{index}");
+    let options: Vec<String> = value(pool, "select reloptions from pg_class where oid = 'apalis.jobs'::regclass").await;
+    assert!(options.contains(&"autovacuum_vacuum_scale_factor=0.02".to_owned()), "{options:?}");
 }
 
 #[tokio::test]

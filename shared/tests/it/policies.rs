@@ -5,6 +5,7 @@ use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
 use crate::people::{as_anon, as_role, as_user, refusal, rows, run, seen, sign_up, value};
+use crate::projects::{Deployed, Owner, Project};
 
 const TABLES: [&str; 9] = [
     "profiles",
@@ -18,6 +19,51 @@ const TABLES: [&str; 9] = [
     "user_settings",
 ];
 
+/// What the database refuses outright.
+const REFUSED: [&str; 30] = [
+    "update public.credits set balance = 1000000",
+    "insert into public.credits (user_id, balance) values ('{eve}', 9) on conflict (user_id) do update set balance = 9",
+    "delete from public.credits",
+    "insert into public.credit_transactions (user_id, amount, transaction_type) values ('{eve}', 500, 'purchase')",
+    "update public.credit_transactions set amount = 500",
+    "delete from public.credit_transactions",
+    "truncate public.credit_transactions",
+    "insert into public.subscriptions (user_id, plan_id, status) select '{eve}', id, 'active' from public.billing_plans limit 1",
+    "update public.subscriptions set status = 'active', current_period_end = 'infinity'",
+    "insert into public.generations (user_id, generation_type, method, status, output_url) values ('{eve}', 'model', 'x', 'completed', 'http://x')",
+    "update public.generations set status = 'failed'",
+    "update public.generations set output_url = 'http://x', output_urls = '{http://x}'",
+    "update public.generations set user_id = '{ada}'",
+    "update public.generations set deleted_at = now()",
+    "delete from public.generations",
+    "insert into public.invoices (user_id, invoice_number, status, plan_name) values ('{eve}', '2', 'paid', 'Pro')",
+    "update public.billing_plans set price = 0",
+    "update public.profiles set email = 'ada@example.com'",
+    "update public.profiles set id = '{ada}'",
+    "delete from public.profiles",
+    "insert into public.projects (user_id, name) values ('{ada}', 'Mine')",
+    "update public.projects set user_id = '{ada}'",
+    "insert into public.user_settings (user_id) values ('{ada}')",
+    "update public.user_settings set user_id = '{ada}'",
+    "select * from gateway.run",
+    "select gateway.now()",
+    "select * from gateway._sqlx_migrations",
+    "select * from apalis.jobs",
+    "select * from apalis._sqlx_migrations",
+    "insert into apalis.jobs (id, job_type, job, metadata) values ('x', 'submit', '{}', '')",
+];
+
+/// What it lets pass without effect: somebody else's rows are not there, and credits are dropped.
+const USELESS: [&str; 7] = [
+    "insert into public.credits (user_id, balance) values ('{eve}', 1000000)",
+    "insert into public.credits (user_id, balance) values ('{eve}', 1000000) on conflict do nothing",
+    "update public.profiles set full_name = 'Eve' where id = '{ada}'",
+    "update public.generations set brand_name = 'Eve' where user_id = '{ada}'",
+    "delete from public.projects where user_id = '{ada}'",
+    "update public.projects set name = 'Eve' where user_id = '{ada}'",
+    "update public.user_settings set language = 'xx' where user_id = '{ada}'",
+];
+
 /// Ada, who has a row in every table, and Eve, who has nothing but an account of her own.
 struct World {
     database: TestDatabase,
@@ -27,7 +73,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let database = TestDatabase::new().await;
+        Self::on(TestDatabase::new().await).await
+    }
+
+    async fn on(database: TestDatabase) -> Self {
         let pool = database.pool();
         let (ada, eve) = (sign_up(pool, "ada@example.com").await, sign_up(pool, "eve@example.com").await);
         for user in [ada, eve] {
@@ -82,55 +131,26 @@ async fn a_user_reads_all_of_her_own_rows_and_no_others() {
 
 #[tokio::test]
 async fn every_known_hole_is_closed() {
-    let world = World::new().await;
+    attack(World::new().await).await;
+}
+
+#[tokio::test]
+async fn every_known_hole_of_a_deployed_database_is_closed() {
+    for deployed in [Deployed::PartOne, Deployed::Both] {
+        let project = Project::new(true, Owner::Hosted, deployed).await;
+        project.migrate().await;
+        attack(World::on(project.database).await).await;
+    }
+}
+
+async fn attack(world: World) {
     let before = world.everything().await;
-    let attacks = [
-        "update public.credits set balance = 1000000",
-        "insert into public.credits (user_id, balance) values ('{eve}', 9) on conflict (user_id) do update set balance = 9",
-        "delete from public.credits",
-        "insert into public.credit_transactions (user_id, amount, transaction_type) values ('{eve}', 500, 'purchase')",
-        "update public.credit_transactions set amount = 500",
-        "delete from public.credit_transactions",
-        "truncate public.credit_transactions",
-        "insert into public.subscriptions (user_id, plan_id, status) select '{eve}', id, 'active' from public.billing_plans limit 1",
-        "update public.subscriptions set status = 'active', current_period_end = 'infinity'",
-        "insert into public.generations (user_id, generation_type, method, status, output_url) values ('{eve}', 'model', 'x', 'completed', 'http://x')",
-        "update public.generations set status = 'failed'",
-        "update public.generations set output_url = 'http://x', output_urls = '{http://x}'",
-        "update public.generations set user_id = '{ada}'",
-        "update public.generations set deleted_at = now()",
-        "delete from public.generations",
-        "insert into public.invoices (user_id, invoice_number, status, plan_name) values ('{eve}', '2', 'paid', 'Pro')",
-        "update public.billing_plans set price = 0",
-        "update public.profiles set email = 'ada@example.com'",
-        "update public.profiles set id = '{ada}'",
-        "delete from public.profiles",
-        "insert into public.projects (user_id, name) values ('{ada}', 'Mine')",
-        "update public.projects set user_id = '{ada}'",
-        "insert into public.user_settings (user_id) values ('{ada}')",
-        "update public.user_settings set user_id = '{ada}'",
-        "select * from gateway.run",
-        "select gateway.now()",
-        "select * from gateway._sqlx_migrations",
-        "select * from apalis.jobs",
-        "select * from apalis._sqlx_migrations",
-        "insert into apalis.jobs (id, job_type, job, metadata) values ('x', 'submit', '{}', '')",
-    ];
-    for attack in attacks {
+    for attack in REFUSED {
         let result = world.eve_tries(attack).await;
         assert!(result.is_err(), "{attack}");
         assert_eq!(refusal(result), "42501", "{attack}");
     }
-    let useless = [
-        "insert into public.credits (user_id, balance) values ('{eve}', 1000000)",
-        "insert into public.credits (user_id, balance) values ('{eve}', 1000000) on conflict do nothing",
-        "update public.profiles set full_name = 'Eve' where id = '{ada}'",
-        "update public.generations set brand_name = 'Eve' where user_id = '{ada}'",
-        "delete from public.projects where user_id = '{ada}'",
-        "update public.projects set name = 'Eve' where user_id = '{ada}'",
-        "update public.user_settings set language = 'xx' where user_id = '{ada}'",
-    ];
-    for attack in useless {
+    for attack in USELESS {
         assert_eq!(world.eve_tries(attack).await.unwrap(), 0, "{attack}");
     }
     assert_eq!(before, world.everything().await, "nothing has changed");

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
@@ -88,7 +86,7 @@ async fn result(state: &WorkerState, leased: &Leased) -> Result<Vec<OutputRef>, 
 async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) -> Result<StoredOutput, Lost> {
     let run = &leased.run;
     let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
-    let bytes = fetch(state, picture).await?;
+    let bytes = fetch(state, &picture).await?;
     let picture = images::prepare(bytes, wanted).await.map_err(|error| {
         tracing::warn!(n, %error, "a picture is unusable");
         Lost::Unusable
@@ -115,14 +113,11 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
     })
 }
 
-async fn fetch(state: &WorkerState, picture: OutputRef) -> Result<Bytes, Lost> {
-    match picture {
-        OutputRef::Base64(text) => BASE64_STANDARD.decode(text).map(Bytes::from).map_err(|_| Lost::Unusable),
-        OutputRef::Url(url) => state.runpod.fetch(&url).await.map_err(|error| match error {
-            ProviderError::Rejected { .. } | ProviderError::NotFound => Lost::Unusable,
-            ProviderError::Unavailable { .. } | ProviderError::Unknown { .. } => Lost::Unavailable,
-        }),
-    }
+async fn fetch(state: &WorkerState, picture: &OutputRef) -> Result<Bytes, Lost> {
+    state.runpod.output(picture).await.map_err(|error| match error {
+        ProviderError::Rejected { .. } | ProviderError::NotFound => Lost::Unusable,
+        ProviderError::Unavailable { .. } | ProviderError::Unknown { .. } => Lost::Unavailable,
+    })
 }
 
 /// Links are a convenience: without them the outputs are delivered all the same, and a reader makes them.

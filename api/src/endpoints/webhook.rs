@@ -69,8 +69,15 @@ async fn note(state: &ApiState, link: [Option<String>; 4], body: Body) -> Result
     let job_id = read_job_id(body).await;
     let job_id = job_id.as_ref().map(ProviderJobId::as_str);
     match note_webhook(&state.pool, &link, job_id).await? {
-        Noted::Noted => {
-            tracing::info!(generation_id = %link.generation_id, attempt = link.attempt, with_id = job_id.is_some(), "the provider called");
+        Noted::Noted { request_id } => {
+            // The request that was paid for, not this one: the log of a generation is one thread.
+            tracing::info!(
+                generation_id = %link.generation_id,
+                run_request_id = request_id,
+                attempt = link.attempt,
+                with_id = job_id.is_some(),
+                "the provider called"
+            );
             Ok(())
         }
         Noted::Refused => Err(ApiError::InvalidSignature),

@@ -9,10 +9,13 @@ use crate::ids::GenerationId;
 pub const POLL_CHANNEL: &str = "gateway_poll";
 
 /// What became of a webhook whose signature was good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noted {
     /// It is noted; if the run still waits for its provider, it is looked at now.
-    Noted,
+    Noted {
+        /// The id that ties the call to the request that was paid for.
+        request_id: String,
+    },
     /// The link has expired, or names an attempt that was never made; nothing changed.
     Refused,
 }
@@ -29,7 +32,7 @@ pub async fn note_webhook(
     link: &WebhookRef,
     provider_job_id: Option<&str>,
 ) -> Result<Noted, sqlx::Error> {
-    let noted = sqlx::query_scalar!(
+    let noted = sqlx::query!(
         r#"
         with rung as (
             update gateway.run
@@ -37,7 +40,7 @@ pub async fn note_webhook(
                 poll_at = case when stage in ('submitting', 'running') then gateway.now() else poll_at end
             where generation_id = $1 and $3 > gateway.now()
               and exists (select from gateway.attempt where generation_id = $1 and attempt = $2)
-            returning generation_id, stage
+            returning generation_id, stage, request_id
         ), noted as (
             update gateway.attempt
             set webhook_at = coalesce(webhook_at, gateway.now()),
@@ -48,7 +51,7 @@ pub async fn note_webhook(
             insert into gateway.event (generation_id, kind, stage, attempt, created_at)
             select generation_id, 'webhook_received', stage, $2, gateway.now() from rung
         )
-        select pg_notify($5, '')::text from rung
+        select request_id, pg_notify($5, '')::text as rung from rung
         "#,
         link.generation_id as GenerationId,
         link.attempt,
@@ -58,5 +61,5 @@ pub async fn note_webhook(
     )
     .fetch_optional(pool)
     .await?;
-    Ok(if noted.is_some() { Noted::Noted } else { Noted::Refused })
+    Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id }))
 }

@@ -331,7 +331,8 @@ async fn a_webhook_brings_the_id_of_a_lost_answer_and_rings() {
     world.commit(&leased, Event::SubmitUnknown).await;
     assert!(lease::due_for_poll(&world.worker, 10).await.unwrap().is_empty());
     let link = WebhookRef { generation_id: id, attempt: 1, expires_at: leased.run.deadline_at };
-    assert_eq!(note_webhook(&world.api, &link, Some("job-9")).await.unwrap(), Noted::Noted);
+    let noted = note_webhook(&world.api, &link, Some("job-9")).await.unwrap();
+    assert_eq!(noted, Noted::Noted { request_id: "request-1".into() });
     assert_eq!(lease::due_for_poll(&world.worker, 10).await.unwrap().len(), 1);
     let open = attempt::list_open(&world.worker, id).await.unwrap();
     assert_eq!(open[0].provider_job_id.as_str(), "job-9");

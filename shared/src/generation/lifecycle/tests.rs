@@ -105,8 +105,15 @@ fn at(run: &Run, event: Event, after: i64) -> Transition {
 fn every_event_in_every_stage_does_what_the_table_says() {
     use Stage::{Cancelled, Collecting, Completed, Failed, Queued, Running, Submitting};
     let still = |stage| [Some(stage); 14];
-    let (q, s, r, c, d, f, x) =
-        (Some(Queued), Some(Submitting), Some(Running), Some(Collecting), Some(Completed), Some(Failed), Some(Cancelled));
+    let (q, s, r, c, d, f, x) = (
+        Some(Queued),
+        Some(Submitting),
+        Some(Running),
+        Some(Collecting),
+        Some(Completed),
+        Some(Failed),
+        Some(Cancelled),
+    );
     let table = [
         (Queued, [s, None, None, None, None, None, None, None, None, None, None, None, x, f]),
         (Submitting, [None, r, q, f, s, q, None, None, c, None, None, None, x, f]),
@@ -271,8 +278,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(completed()),
         retry.prop_map(failed),
         (-1..9_i16).prop_map(|delivered| Event::Collected { delivered, code: "unusable_output" }),
-        (0..3_i16, 0..60_i64)
-            .prop_map(|(stored, wait)| Event::CollectUnavailable { stored, retry_in: seconds(wait) }),
+        (0..3_i16, 0..60_i64).prop_map(|(stored, wait)| Event::CollectUnavailable { stored, retry_in: seconds(wait) }),
     ]
 }
 

@@ -226,7 +226,8 @@ impl Client {
     /// # Errors
     /// When the link does not lead to anything.
     pub async fn download(&self, link: &str) -> anyhow::Result<Vec<u8>> {
-        let answer = self.http.get(link).send().await?.error_for_status().context("a link to a picture leads nowhere")?;
+        let answer =
+            self.http.get(link).send().await?.error_for_status().context("a link to a picture leads nowhere")?;
         Ok(answer.bytes().await?.to_vec())
     }
 }

@@ -4,16 +4,19 @@
 //! next heartbeat; a missed notification is lost to it as well. Here the tick is the promise and the bell is
 //! only speed: a bell that breaks is hung anew at the next tick.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use apalis_core::backend::ext::poll_strategy::{PollSnapshot, PollStrategy};
 use apalis_postgres::Pubsub;
 use futures::StreamExt;
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 
 /// Notifications taken in one poll; the rest wait for the next one, which is asked for at once.
 const RINGS_MAX: usize = 100;
+/// After a ring the queue is looked at once more: the first look may have begun before the job was there.
+const ECHO_AFTER: Duration = Duration::from_millis(50);
 
 /// A tick, and a bell that the database rings.
 pub(crate) struct Doorbell {
@@ -21,6 +24,7 @@ pub(crate) struct Doorbell {
     /// What a new bell is made from: a clone of it has not connected yet.
     maker: Pubsub,
     bell: Option<Pubsub>,
+    echo: Option<Pin<Box<Sleep>>>,
 }
 
 impl Doorbell {
@@ -28,7 +32,7 @@ impl Doorbell {
     pub(crate) fn new(tick: Duration, bell: Pubsub) -> Self {
         let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { tick, maker: bell.clone(), bell: Some(bell) }
+        Self { tick, maker: bell.clone(), bell: Some(bell), echo: None }
     }
 
     /// Whether the bell has rung since it was last asked.
@@ -64,11 +68,18 @@ impl PollStrategy for Doorbell {
         if fired && self.bell.is_none() {
             self.bell = Some(self.maker.clone());
         }
-        fired |= self.has_rung(cx);
+        if self.has_rung(cx) {
+            self.echo = Some(Box::pin(sleep(ECHO_AFTER)));
+            fired = true;
+        }
+        if self.echo.as_mut().is_some_and(|echo| echo.as_mut().poll(cx).is_ready()) {
+            self.echo = None;
+            fired = true;
+        }
         if !fired {
             return Poll::Pending;
         }
-        // One more poll: this one may only have finished a fetch that began before the bell rang.
+        // One more poll: this one may only end the fetch that was under way.
         cx.waker().wake_by_ref();
         Poll::Ready(Some(()))
     }

@@ -228,3 +228,22 @@ fn config(queue: &str, settings: &Settings) -> Config {
         .lock_tasks(true)
         .persist_results(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::housekeeping::Retention;
+
+    #[test]
+    fn a_killed_workers_jobs_are_taken_up_within_30_seconds() {
+        let settings = Settings::default();
+        let beats = u32::try_from(settings.heartbeats_missed).expect("a small number") + 1; // the last: of who notices
+        assert!(settings.heartbeat * beats + settings.tick < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn no_job_is_overdue_while_its_step_may_still_run() {
+        let settings = Settings::default();
+        assert!(Retention::default().lock_max > settings.step_time_max * 2, "it may first wait for a slot");
+    }
+}

@@ -1,0 +1,9 @@
+//! The worker's tests on a real database.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod bench;
+mod fences;
+mod housekeeping;
+mod lives;
+mod stopping;

@@ -4,3 +4,5 @@ pub mod books;
 pub mod builders;
 pub mod client;
 pub mod postgres;
+pub mod stack;
+pub mod test_stack;

@@ -1,0 +1,128 @@
+//! `make run`: boots the system and stays up until Ctrl-C or `make stop`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use devstack::builders::model;
+use devstack::client::SignedIn;
+use devstack::stack::{Stack, StackOptions, local};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+/// How long the simulated RunPod takes for a generation.
+const GENERATION_TIME: Duration = Duration::from_secs(8);
+/// The token in `.local/token` is made anew this often: it lives for an hour.
+const TOKEN_EVERY: Duration = Duration::from_mins(30);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let pid_file = PidFile::write()?;
+    println!("Booting the system on this machine ...");
+    let options = StackOptions { keep: true, generation_time: GENERATION_TIME };
+    let report = |part: &str, took: Duration| println!("  {part:<18} ready in {:.1} s", took.as_secs_f64());
+    let mut stack = tokio::select! {
+        stack = Stack::start(options, report) => stack?,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("stopped"),
+    };
+    let lived = async {
+        let user = welcome(&stack).await?;
+        let auth = stack.auth.clone();
+        tokio::select! {
+            obituary = stack.ended() => bail!("{obituary}"),
+            failed = renew_token(auth, user) => failed,
+            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    .await;
+    println!("\nStopping ...");
+    stack.stop().await;
+    drop(pid_file);
+    lived
+}
+
+/// Makes a user and a first generation, and prints everything needed to go on by hand.
+async fn welcome(stack: &Stack) -> anyhow::Result<SignedIn> {
+    let user = stack.auth.sign_up().await?;
+    let token_file = keep_token(&user)?;
+    let accepted = stack.client(&user.token)?.generate(&model().build()).await?;
+    ensure!(accepted.status.as_u16() == 202, "the first generation was refused: {}", accepted.body);
+    println!();
+    for (name, address) in &stack.addresses {
+        println!("{name:<18} {address}");
+    }
+    println!("{:<18} {} / {}", "user", user.email, user.password);
+    println!("{:<18} {}", "token", user.token);
+    println!("{:<18} {}, renewed while this runs\n", "token, kept in", token_file.display());
+    for line in curl_lines(stack, &token_file, accepted.generation_id()) {
+        println!("{line}\n");
+    }
+    println!("Ctrl-C or `make stop` ends it.");
+    Ok(user)
+}
+
+fn curl_lines(stack: &Stack, token_file: &Path, generation_id: Uuid) -> [String; 3] {
+    let api = stack.api_url.as_str().trim_end_matches('/');
+    let curl = format!("curl -s -H \"Authorization: Bearer $(cat '{}')\"", token_file.display());
+    [
+        format!("{curl} -H 'Content-Type: application/json' -d '{}' {api}/api/v1/generate", model().build()),
+        format!("{curl} {api}/api/v1/status/{generation_id}"),
+        format!("{curl} {api}/api/v1/credits"),
+    ]
+}
+
+fn keep_token(user: &SignedIn) -> anyhow::Result<PathBuf> {
+    let path = local().join("token");
+    std::fs::write(&path, &user.token).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(path)
+}
+
+/// Keeps `.local/token` usable. Ends only when that cannot be done any more.
+async fn renew_token(auth: devstack::client::Auth, mut user: SignedIn) -> anyhow::Result<()> {
+    loop {
+        tokio::time::sleep(TOKEN_EVERY).await;
+        user = auth.sign_in(&user).await?;
+        keep_token(&user)?;
+    }
+}
+
+/// `.local/run.pid`: who `make stop` stops. Removed when this is dropped.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write() -> anyhow::Result<Self> {
+        let dir = local();
+        std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        let path = dir.join("run.pid");
+        if let Ok(pid) = std::fs::read_to_string(&path) {
+            ensure!(
+                !Path::new("/proc").join(pid.trim()).exists(),
+                "it runs already (process {}): `make stop` stops it",
+                pid.trim()
+            );
+        }
+        std::fs::write(&path, std::process::id().to_string())?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,168 @@
+//! The whole system on one machine: Postgres, simulators, the API and two workers as processes of their own.
+//!
+//! Where `DATABASE_URL`, `SUPABASE_URL` or `RUNPOD_API_KEY` is set, that stand-in steps aside for the real thing.
+
+mod child;
+mod database;
+mod places;
+mod settings;
+mod stand_ins;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use simulators::RunPodHandle;
+use sqlx::PgPool;
+use url::Url;
+
+use crate::client::{Auth, Client};
+
+use child::Child;
+use database::Database;
+use stand_ins::StandIns;
+
+pub use places::local;
+
+/// Worker processes of one stack: enough to show that they share the queue.
+const WORKERS: u16 = 2;
+/// How long the processes together may take to be ready.
+const READY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What kind of stack is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct StackOptions {
+    /// Keep the rows for the next start, in `.local`; else all of it is gone afterwards.
+    pub keep: bool,
+    /// How long the RunPod simulator takes for a generation.
+    pub generation_time: Duration,
+}
+
+/// A running system. [`Stack::stop`] ends it in order; dropping it ends it at once.
+pub struct Stack {
+    /// Where the API is.
+    pub api_url: Url,
+    /// Where users sign up.
+    pub auth: Auth,
+    /// The owner's connections, past all row level security.
+    pub pool: PgPool,
+    /// One line for each part that can be looked at: its name and its address.
+    pub addresses: Vec<(&'static str, String)>,
+    // Dropped in this order: the processes before what they talk to.
+    children: Vec<Child>,
+    stand_ins: StandIns,
+    database: Database,
+}
+
+impl Stack {
+    /// Boots everything, telling each part to `report` as it becomes ready.
+    ///
+    /// # Errors
+    /// One clear line: a port in use, no Postgres, a program that was not built, or what a process said when it ended.
+    pub async fn start(options: StackOptions, report: impl Fn(&str, Duration)) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let api_bind = settings::api_bind()?;
+        let metrics: Vec<SocketAddr> = (0..=WORKERS).map(places::metrics_bind).collect();
+        places::require_free("API_BIND", api_bind)?;
+        for bind in &metrics {
+            places::require_free("the metrics", *bind)?;
+        }
+        settings::refuse_halves()?;
+
+        let database = Database::start(options.keep).await?;
+        report("database", begun.elapsed());
+
+        let begun = Instant::now();
+        let stand_ins = StandIns::start(options, &database).await?;
+        report("simulators", begun.elapsed());
+
+        let begun = Instant::now();
+        let common = settings::common(api_bind, &stand_ins);
+        let mut children = Vec::new();
+        let api = settings::with(&common, "METRICS_BIND", metrics[0]);
+        children.push(Child::spawn("api", "shootx-api", "serve", &database.api_settings(api))?);
+        for number in 1..=WORKERS {
+            let worker = settings::with(&common, "METRICS_BIND", metrics[usize::from(number)]);
+            let settings = database.worker_settings(worker);
+            children.push(Child::spawn(&format!("worker-{number}"), "shootx-worker", "run", &settings)?);
+        }
+        let api_url = Url::parse(&format!("http://{api_bind}")).context("API_BIND makes no address")?;
+        ready(&mut children, &api_url, &metrics).await?;
+        report("api and workers", begun.elapsed());
+
+        let addresses = addresses(&api_url, &stand_ins, &database, &metrics);
+        Ok(Self {
+            api_url,
+            auth: stand_ins.auth.clone(),
+            pool: database.pool.clone(),
+            addresses,
+            children,
+            stand_ins,
+            database,
+        })
+    }
+
+    /// A client of the API with `token`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn client(&self, token: &str) -> anyhow::Result<Client> {
+        Client::new(self.api_url.clone(), Some(token.to_owned()))
+    }
+
+    /// The RunPod simulator, unless the real RunPod is used.
+    pub fn runpod(&self) -> Option<&RunPodHandle> {
+        self.stand_ins.runpod.as_ref()
+    }
+
+    /// Waits until one of the processes ends, which none should, and says which and why.
+    pub async fn ended(&mut self) -> String {
+        let ends = self.children.iter_mut().map(|child| Box::pin(child.ended()));
+        futures::future::select_all(ends).await.0
+    }
+
+    /// Asks all processes to finish what they are doing, waits for them, and ends the rest.
+    pub async fn stop(mut self) {
+        futures::future::join_all(self.children.iter_mut().map(Child::stop)).await;
+        drop(self.stand_ins);
+        self.pool.close().await;
+        self.database.stop().await;
+    }
+}
+
+async fn ready(children: &mut [Child], api_url: &Url, metrics: &[SocketAddr]) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
+    let readyz = api_url.join("/readyz")?;
+    let deadline = Instant::now() + READY_PATIENCE;
+    for (child, bind) in children.iter_mut().zip(metrics) {
+        let is_api = child.name() == "api";
+        child
+            .ready(deadline, async || {
+                let answers = std::net::TcpStream::connect_timeout(bind, Duration::from_millis(200)).is_ok();
+                answers
+                    && (!is_api
+                        || http.get(readyz.clone()).send().await.is_ok_and(|answer| answer.status().is_success()))
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+fn addresses(
+    api_url: &Url,
+    stand_ins: &StandIns,
+    database: &Database,
+    metrics: &[SocketAddr],
+) -> Vec<(&'static str, String)> {
+    let mut addresses = vec![
+        ("API", api_url.to_string()),
+        ("API documentation", format!("{api_url}docs")),
+        ("Supabase", stand_ins.auth.supabase_url.to_string()),
+        ("RunPod", stand_ins.runpod_url.clone()),
+        ("Postgres", database.shown.clone()),
+    ];
+    let pages = metrics.iter().map(|bind| format!("http://{bind}/metrics"));
+    addresses.push(("metrics", pages.collect::<Vec<_>>().join("  ")));
+    addresses.push(("logs", format!("{}", places::local().join("log").display())));
+    addresses
+}

@@ -1,0 +1,67 @@
+//! The servers of others: simulated, or the real ones where our environment names them.
+
+use anyhow::Context;
+use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim};
+
+use super::database::Database;
+use super::{StackOptions, places, settings};
+use crate::client::Auth;
+
+/// The one endpoint of the simulated RunPod account.
+const ENDPOINT: &str = "simulated-endpoint";
+
+pub(super) struct StandIns {
+    pub(super) auth: Auth,
+    /// `None` where the real RunPod is used.
+    pub(super) runpod: Option<RunPodHandle>,
+    pub(super) runpod_url: String,
+    /// What the processes must be told to use them.
+    pub(super) settings: Vec<(String, String)>,
+    // Serves for as long as it is held.
+    _supabase: Option<SupabaseHandle>,
+}
+
+impl StandIns {
+    pub(super) async fn start(options: StackOptions, database: &Database) -> anyhow::Result<Self> {
+        let (runpod_bind, supabase_bind) = places::simulator_binds(options.keep)?;
+        let mut settings = Vec::new();
+        let mut tell = |name: &str, value: &str| settings.push((name.to_owned(), value.to_owned()));
+
+        let (auth, supabase) = match settings::given("SUPABASE_URL") {
+            Some(url) => (real_auth(&url)?, None),
+            None => {
+                let storage_dir = if options.keep { Some(places::local_dir("storage")?) } else { None };
+                let database_url = Some(database.owner_url.clone());
+                let options =
+                    SupabaseOptions { bind: supabase_bind, database_url, storage_dir, ..SupabaseOptions::default() };
+                let supabase = SupabaseSim::start(options).context("the Supabase simulator cannot start")?;
+                tell("SUPABASE_URL", &supabase.url());
+                tell("SUPABASE_SERVICE_KEY", supabase.service_key());
+                let auth = Auth { supabase_url: supabase.url().parse()?, api_key: supabase.anon_key().to_owned() };
+                (auth, Some(supabase))
+            }
+        };
+
+        let (runpod, runpod_url) = if settings::given("RUNPOD_API_KEY").is_some() {
+            (None, "the real one".to_owned())
+        } else {
+            let generation_time = options.generation_time;
+            let options = RunPodOptions { bind: runpod_bind, generation_time, ..RunPodOptions::default() };
+            let runpod = RunPodSim::start(options).context("the RunPod simulator cannot start")?;
+            tell("RUNPOD_API_URL", &runpod.api_url());
+            tell("RUNPOD_API_KEY", runpod.api_key());
+            tell("COMFYUI_ENDPOINT_ID", ENDPOINT);
+            tell("OUTPUT_HOSTS", "127.0.0.1");
+            let url = runpod.api_url();
+            (Some(runpod), url)
+        };
+        Ok(Self { auth, runpod, runpod_url, settings, _supabase: supabase })
+    }
+}
+
+/// Any key of the project admits a sign-up; the service key is the one that must be set anyway.
+fn real_auth(url: &str) -> anyhow::Result<Auth> {
+    let api_key =
+        settings::given("SUPABASE_SERVICE_KEY").context("SUPABASE_SERVICE_KEY is not set, but SUPABASE_URL is")?;
+    Ok(Auth { supabase_url: url.parse().context("SUPABASE_URL is no address")?, api_key })
+}

@@ -1,0 +1,263 @@
+//! The whole system inside one test: a database of its own, the simulators, the API on a free port, and the worker's
+//! steps run by hand with [`TestStack::drain`]. No time passes but by [`TestStack::advance`].
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::time::Duration;
+
+use api::ApiState;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::{Config, Process};
+use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim, Time};
+use tokio::task::JoinHandle;
+use url::Url;
+use uuid::Uuid;
+use worker::WorkerState;
+
+use crate::client::{Auth, Client, SignedIn};
+use crate::postgres::TestDatabase;
+
+/// Steps of [`TestStack::finish`], and how many of them: together longer than any deadline.
+const FINISH_STEP: Duration = Duration::from_secs(5);
+const FINISH_STEPS_MAX: usize = 240;
+
+/// A running system; all of it goes when this is dropped.
+pub struct TestStack {
+    pub database: TestDatabase,
+    pub runpod: RunPodHandle,
+    pub supabase: SupabaseHandle,
+    /// What [`TestStack::drain`] works with; clone it to act as a second worker.
+    pub worker: WorkerState,
+    /// The clock of the API and the worker.
+    pub clock: Clock,
+    /// The settings the worker was made from.
+    pub config: Config,
+    pub api_url: Url,
+    serving: JoinHandle<()>,
+}
+
+/// What a test wants to be different.
+#[derive(Default)]
+pub struct TestStackBuilder {
+    settings: BTreeMap<String, String>,
+    runpod: Option<RunPodOptions>,
+    supabase: SupabaseOptions,
+}
+
+/// A user with 100 welcome credits, signed in. Derefs to the [`Client`] with her token.
+#[derive(Clone, Debug)]
+pub struct TestUser {
+    pub signed_in: SignedIn,
+    pub client: Client,
+}
+
+impl Deref for TestUser {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl TestUser {
+    pub fn id(&self) -> Uuid {
+        self.signed_in.user_id
+    }
+}
+
+impl TestStackBuilder {
+    /// Sets a variable of deploy/env.template for both processes.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Lets RunPod call back. Off otherwise: then nothing happens between two calls of the test.
+    #[must_use]
+    pub fn webhooks(self) -> Self {
+        self.set("WEBHOOKS", "on")
+    }
+
+    /// The RunPod simulator's options, instead of instant jobs under a clock that the test moves.
+    #[must_use]
+    pub fn runpod(mut self, options: RunPodOptions) -> Self {
+        self.runpod = Some(options);
+        self
+    }
+
+    /// The Supabase simulator's options; its database is the test's in any case.
+    #[must_use]
+    pub fn supabase(mut self, options: SupabaseOptions) -> Self {
+        self.supabase = options;
+        self
+    }
+
+    /// Boots it.
+    ///
+    /// # Panics
+    /// When any part cannot start: no test can go on without.
+    pub async fn start(self) -> TestStack {
+        let database = TestDatabase::new().await;
+        let runpod = self.runpod.unwrap_or_else(|| RunPodOptions { time: Time::Manual, ..RunPodOptions::default() });
+        let runpod = RunPodSim::start(runpod).expect("a free port");
+        let supabase = SupabaseOptions { database_url: Some(database.url()), ..self.supabase };
+        let supabase = SupabaseSim::start(supabase).expect("a free port");
+        let acceptor = api::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await.expect("a free port");
+        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
+        let api_url = Url::parse(&format!("http://{}", address.expect("a bound socket"))).expect("a valid address");
+
+        let mut vars = settings(&runpod, &supabase, &api_url);
+        vars.extend(self.settings);
+        let mut config = |process, database_url: String| {
+            vars.insert("DATABASE_URL".to_owned(), database_url);
+            Config::from_vars(process, &|name| vars.get(name).cloned()).expect("complete settings")
+        };
+        let api_config = config(Process::Api, database.api_url());
+        let worker_config = config(Process::Worker, database.worker_url());
+
+        let clock = Clock::system();
+        let state = ApiState::new(&api_config, database.api_pool(), clock.clone()).expect("a usable image store");
+        let worker = WorkerState::from_config(&worker_config, database.worker_pool(), clock.clone());
+        let serving = tokio::spawn(async move {
+            api::serve(state, acceptor, std::future::pending()).await.expect("the socket stays usable");
+        });
+        TestStack {
+            worker: worker.expect("a usable image store"),
+            config: worker_config,
+            database,
+            runpod,
+            supabase,
+            clock,
+            api_url,
+            serving,
+        }
+    }
+}
+
+fn settings(runpod: &RunPodHandle, supabase: &SupabaseHandle, api_url: &Url) -> BTreeMap<String, String> {
+    [
+        ("PUBLIC_URL", api_url.to_string()),
+        ("WEBHOOK_SECRET", "a secret of tests, long enough to sign with".to_owned()),
+        ("WEBHOOKS", "off".to_owned()),
+        ("SUPABASE_URL", supabase.url()),
+        ("SUPABASE_SERVICE_KEY", supabase.service_key().to_owned()),
+        ("RUNPOD_API_URL", runpod.api_url()),
+        ("RUNPOD_API_KEY", runpod.api_key().to_owned()),
+        ("COMFYUI_ENDPOINT_ID", "endpoint".to_owned()),
+        ("OUTPUT_HOSTS", "127.0.0.1".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+impl TestStack {
+    /// The system as most tests want it.
+    ///
+    /// # Panics
+    /// As [`TestStackBuilder::start`].
+    pub async fn new() -> Self {
+        Self::builder().start().await
+    }
+
+    pub fn builder() -> TestStackBuilder {
+        TestStackBuilder::default()
+    }
+
+    /// A new user, with her welcome credits.
+    ///
+    /// # Panics
+    /// When she cannot sign up.
+    pub async fn user(&self) -> TestUser {
+        let signed_in = self.auth().sign_up().await.expect("anybody can sign up");
+        let client = self.client(&signed_in.token);
+        TestUser { signed_in, client }
+    }
+
+    /// The same user with a token that lives from now.
+    ///
+    /// # Panics
+    /// When she cannot sign in.
+    pub async fn sign_in_again(&self, user: &TestUser) -> TestUser {
+        let signed_in = self.auth().sign_in(&user.signed_in).await.expect("she has signed up");
+        let client = self.client(&signed_in.token);
+        TestUser { signed_in, client }
+    }
+
+    /// Where users sign up.
+    ///
+    /// # Panics
+    /// Never: the simulator's address is one.
+    pub fn auth(&self) -> Auth {
+        let supabase_url = self.supabase.url().parse().expect("the simulator's address is one");
+        Auth { supabase_url, api_key: self.supabase.anon_key().to_owned() }
+    }
+
+    /// A client with any text as its token.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be made.
+    pub fn client(&self, token: &str) -> Client {
+        Client::new(self.api_url.clone(), Some(token.to_owned())).expect("a client needs no network")
+    }
+
+    /// A client without token.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be made.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.api_url.clone(), None).expect("a client needs no network")
+    }
+
+    /// Does all work that is due now; returns how much was moved.
+    ///
+    /// # Panics
+    /// When a step cannot commit, or work never ends.
+    pub async fn drain(&self) -> usize {
+        worker::app::drain(&self.worker).await.expect("every step can commit")
+    }
+
+    /// Lets time pass: for the database, the API, the worker and the simulators at once.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn advance(&self, by: Duration) {
+        self.database.advance(by).await;
+        self.clock.read_offset(self.database.pool()).await.expect("the database answers");
+        self.runpod.advance(by);
+        self.supabase.advance(by);
+    }
+
+    /// Works and lets time pass until the generation is final, and answers its status.
+    ///
+    /// # Panics
+    /// When it is not final past every deadline.
+    pub async fn finish(&self, user: &TestUser, generation_id: Uuid) -> Value {
+        for _ in 0..FINISH_STEPS_MAX {
+            self.drain().await;
+            let seen = user.status(generation_id).await.expect("the API answers").expecting(200).body;
+            if seen["status"] != "processing" {
+                return seen;
+            }
+            self.advance(FINISH_STEP).await;
+        }
+        panic!("generation {generation_id} is not final after {FINISH_STEPS_MAX} steps of {FINISH_STEP:?}");
+    }
+
+    /// Every capability test ends with this: the books balance.
+    ///
+    /// # Panics
+    /// When they do not, naming each difference.
+    pub async fn reconcile(&self) {
+        let differences = shared::ledger::reconcile(self.database.pool()).await.expect("the database answers");
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
+}
+
+impl Drop for TestStack {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

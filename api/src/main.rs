@@ -88,6 +88,12 @@ async fn migrate() -> anyhow::Result<()> {
     for name in &migrated.applied {
         println!("applied {name}");
     }
+    if migrated.unfinished_of_before > 0 {
+        println!(
+            "{} generations from before this backend never finished; they are left as they are",
+            migrated.unfinished_of_before
+        );
+    }
     println!("the database is up to date");
     Ok(())
 }

@@ -111,11 +111,18 @@ pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, Datab
         .connect_lazy_with(options.application_name(application_name)))
 }
 
+const UNFINISHED_OF_BEFORE: &str = "
+    select count(*) from public.generations as g
+    where g.status in ('pending', 'processing')
+      and not exists (select from gateway.run where run.generation_id = g.id)";
+
 /// What [`migrate`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
     /// Names of what was applied now, in order; empty when the database was up to date.
     pub applied: Vec<String>,
+    /// Generations of before this backend that never finished: they are left as they are, for an operator to see.
+    pub unfinished_of_before: i64,
 }
 
 /// Brings the schema up to date: the queue's migrations, then ours, under a lock that one caller holds at a time.
@@ -138,8 +145,9 @@ pub async fn migrate(url: &str) -> Result<Migrated, DatabaseError> {
     let missing = missing(&mut connection).await?;
     run(&QUEUE_MIGRATOR, "the queue", &mut connection).await?;
     run(&MIGRATOR, "the product", &mut connection).await?;
+    let unfinished_of_before = sqlx::query_scalar(UNFINISHED_OF_BEFORE).fetch_one(&mut connection).await?;
     connection.close().await?; // also gives the lock back, as does a crash
-    Ok(Migrated { applied: missing })
+    Ok(Migrated { applied: missing, unfinished_of_before })
 }
 
 async fn run(migrator: &Migrator, set: &'static str, connection: &mut PgConnection) -> Result<(), DatabaseError> {

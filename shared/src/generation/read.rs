@@ -41,7 +41,8 @@ pub struct Generation {
     pub error_code: Option<String>,
     /// Why it failed, for people.
     pub error_message: Option<String>,
-    /// Storage paths in order.
+    /// Storage paths in order. Rows from before this backend were writable by their owners and may hold links;
+    /// a path of theirs that leads into somebody else's folder is left out.
     pub output_paths: Vec<String>,
     /// The same outputs with their signed links.
     pub links: Vec<Link>,
@@ -102,10 +103,15 @@ async fn fetch(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"
         select g.id as "id: GenerationId", g.generation_type, g.status as "status!", g.error_message,
-               coalesce(g.output_urls, '{}') as "output_paths!: Vec<String>", g.created_at as "created_at!",
+               array(select path
+                     from unnest(coalesce(nullif(g.output_urls, '{}'), array[coalesce(g.output_url, g.image_url)]))
+                          with ordinality as old (path, n)
+                     where path like 'http%' or starts_with(path, g.user_id || '/')
+                     order by n) as "output_paths!: Vec<String>", g.created_at as "created_at!",
                g.completed_at, g.project_id, g.brand_name, g.campaign_name,
                coalesce(g.tags, '{}') as "tags!: Vec<String>", gateway.now() as "now!",
                run.stage as "stage?: Stage", run.progress as "shown?", run.submitted_at as "submitted_at?",
@@ -140,15 +146,45 @@ async fn fetch(
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Generation {
+    Ok(rows.into_iter().map(Generation::from).collect())
+}
+
+/// One row of [`fetch`]: a generation, its run if it has one, and its outputs side by side.
+struct Row {
+    id: GenerationId,
+    generation_type: String,
+    status: String,
+    error_message: Option<String>,
+    output_paths: Vec<String>,
+    created_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    project_id: Option<Uuid>,
+    brand_name: Option<String>,
+    campaign_name: Option<String>,
+    tags: Vec<String>,
+    now: DateTime<Utc>,
+    stage: Option<Stage>,
+    shown: Option<i16>,
+    submitted_at: Option<DateTime<Utc>>,
+    target_seconds: Option<i32>,
+    price: Option<Credits>,
+    outputs_asked: Option<i16>,
+    error_code: Option<String>,
+    refunded: Credits,
+    numbers: Vec<i16>,
+    paths: Vec<String>,
+    urls: Vec<Option<String>>,
+    untils: Vec<Option<DateTime<Utc>>>,
+}
+
+impl From<Row> for Generation {
+    fn from(row: Row) -> Self {
+        let running = |stage| progress(stage, row.submitted_at, row.target_seconds.unwrap_or(1), row.now);
+        Self {
             id: row.id,
             workflow: row.generation_type,
             status: row.stage.map_or_else(|| status_of_old(&row.status), Stage::status),
-            progress: row.stage.map_or(100, |stage| {
-                row.shown.unwrap_or(0).max(progress(stage, row.submitted_at, row.target_seconds.unwrap_or(1), row.now))
-            }),
+            progress: row.stage.map_or(100, |stage| row.shown.unwrap_or(0).max(running(stage))),
             stage: row.stage,
             price: row.price,
             refunded: row.refunded,
@@ -164,8 +200,8 @@ async fn fetch(
             brand_name: row.brand_name,
             campaign_name: row.campaign_name,
             tags: row.tags,
-        })
-        .collect())
+        }
+    }
 }
 
 fn links(

@@ -199,3 +199,13 @@ async fn users_from_before_sign_in_without_being_given_anything() {
     as_user(pool, ROWLESS, &insert).await.unwrap();
     assert_eq!(value::<i64>(pool, "select count(*) from credits").await, 4);
 }
+
+#[tokio::test]
+async fn what_never_finished_is_left_and_reported() {
+    let project = deployed(Deployed::Both).await;
+    for _ in 0..2 {
+        assert_eq!(shared::db::migrate(&project.owner_url()).await.unwrap().unfinished_of_before, 2);
+    }
+    let open = "select count(*) from generations where status in ('pending', 'processing')";
+    assert_eq!(value::<i64>(project.database.pool(), open).await, 2);
+}

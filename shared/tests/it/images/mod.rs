@@ -3,4 +3,5 @@
 mod scripted;
 mod subject;
 mod suite;
+mod supabase_faults;
 mod supabase_wire;

@@ -8,10 +8,13 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use secrecy::SecretString;
 use shared::clock::Clock;
-use shared::config::{Storage, StorageBackend};
-use shared::images::{ImageStore, LocalStore};
+use shared::config::{Storage, StorageBackend, Supabase};
+use shared::images::{ImageStore, LocalStore, SupabaseStore};
+use simulators::{SupabaseHandle, SupabaseOptions, SupabaseSim, Time};
 use tempfile::TempDir;
 use url::Url;
+
+pub(crate) const BUCKET: &str = "generations";
 
 pub(crate) struct Subject {
     pub(crate) store: Arc<dyn ImageStore>,
@@ -20,18 +23,42 @@ pub(crate) struct Subject {
 
 enum Door {
     Local { store: Arc<LocalStore>, clock: Clock, _dir: TempDir },
+    Supabase { key: &'static str, project: SupabaseHandle },
 }
 
-/// Every store, new and empty.
-pub(crate) async fn all() -> Vec<Subject> {
-    vec![local()]
+/// Every store, new and empty; Supabase with either form of its service key.
+pub(crate) fn all() -> Vec<Subject> {
+    let by_legacy_key = simulator();
+    let by_secret_key = simulator();
+    let legacy = Arc::new(supabase(&by_legacy_key, by_legacy_key.service_key()));
+    let secret = Arc::new(supabase(&by_secret_key, by_secret_key.secret_key()));
+    vec![
+        local(),
+        Subject { store: legacy, door: Door::Supabase { key: "legacy", project: by_legacy_key } },
+        Subject { store: secret, door: Door::Supabase { key: "secret", project: by_secret_key } },
+    ]
+}
+
+/// A project whose clock stands still.
+pub(crate) fn simulator() -> SupabaseHandle {
+    SupabaseSim::start(SupabaseOptions { time: Time::Manual, ..SupabaseOptions::default() }).expect("starts")
+}
+
+pub(crate) fn supabase(project: &SupabaseHandle, service_key: &str) -> SupabaseStore {
+    let settings = Supabase {
+        url: project.url().parse().expect("a URL"),
+        service_key: SecretString::from(service_key),
+        jwt_secret: None,
+        jwt_issuer: project.issuer(),
+    };
+    SupabaseStore::new(&settings, BUCKET).expect("a client")
 }
 
 fn local() -> Subject {
     let dir = tempfile::tempdir().expect("a directory");
     let settings = Storage {
         backend: StorageBackend::Local,
-        bucket: "unused".to_owned(),
+        bucket: BUCKET.to_owned(),
         dir: Some(dir.path().join("made/on/demand")),
         link_secret: SecretString::from("a secret for links"),
     };
@@ -52,6 +79,13 @@ impl Subject {
                 let expires = field("e")?.parse().ok()?;
                 store.open_link(&path, expires, &field("s")?).await.ok().map(|download| download.bytes)
             }
+            Door::Supabase { .. } => {
+                let answer = reqwest::get(link.clone()).await.expect("answers");
+                if !answer.status().is_success() {
+                    return None;
+                }
+                Some(answer.bytes().await.expect("a body"))
+            }
         }
     }
 
@@ -59,15 +93,17 @@ impl Subject {
     pub(crate) fn pass(&self, time: Duration) {
         match &self.door {
             Door::Local { clock, .. } => clock.advance(TimeDelta::from_std(time).expect("in range")),
+            Door::Supabase { project, .. } => project.advance(time),
         }
     }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.door {
-            Door::Local { .. } => "local",
-        })
+        match &self.door {
+            Door::Local { .. } => f.write_str("local"),
+            Door::Supabase { key, .. } => write!(f, "supabase, {key} key"),
+        }
     }
 }
 

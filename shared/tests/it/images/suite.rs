@@ -22,7 +22,7 @@ async fn link(subject: &Subject, path: &str, ttl: Duration) -> Url {
 
 #[tokio::test]
 async fn what_was_put_can_be_read_and_is_replaced_by_the_next() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put(PATH, bytes("one"), "image/webp").await.expect("stores");
         assert_eq!(subject.store.get(PATH).await.expect("reads"), "one", "{subject}");
         subject.store.put(PATH, bytes("two"), "image/webp").await.expect("stores again");
@@ -32,7 +32,7 @@ async fn what_was_put_can_be_read_and_is_replaced_by_the_next() {
 
 #[tokio::test]
 async fn a_missing_object_is_not_found() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put(PATH, bytes("one"), "image/webp").await.expect("stores");
         for path in ["nobody/nothing.png", &PATH[..36], &format!("{PATH}/below.png")] {
             let missing = subject.store.get(path).await;
@@ -43,7 +43,7 @@ async fn a_missing_object_is_not_found() {
 
 #[tokio::test]
 async fn deleting_removes_what_is_there_and_forgives_what_is_not() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         for name in ["u/g/1.png", "u/g/2.png", "u/g/3.png"] {
             subject.store.put(name, bytes("one"), "image/png").await.expect("stores");
         }
@@ -59,7 +59,7 @@ async fn deleting_removes_what_is_there_and_forgives_what_is_not() {
 
 #[tokio::test]
 async fn signing_answers_in_order_and_says_what_is_missing() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put("u/g/1.png", bytes("one"), "image/png").await.expect("stores");
         subject.store.put("u/g/2.png", bytes("two"), "image/png").await.expect("stores");
         let paths = ["u/g/2.png", "u/g/nothing.png", "u/g/1.png", "u/g/2.png"].map(str::to_owned);
@@ -79,7 +79,7 @@ async fn signing_answers_in_order_and_says_what_is_missing() {
 
 #[tokio::test]
 async fn a_link_works_for_its_time_and_not_longer() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put(PATH, bytes("one"), "image/webp").await.expect("stores");
         let link = link(&subject, PATH, HOUR).await;
         subject.pass(HOUR - Duration::from_secs(60));
@@ -91,7 +91,7 @@ async fn a_link_works_for_its_time_and_not_longer() {
 
 #[tokio::test]
 async fn a_link_opens_no_other_path_and_no_changed_signature() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put("u/g/1.png", bytes("one"), "image/png").await.expect("stores");
         subject.store.put("u/g/2.png", bytes("two"), "image/png").await.expect("stores");
         let link = link(&subject, "u/g/1.png", HOUR).await;
@@ -108,7 +108,7 @@ async fn a_link_opens_no_other_path_and_no_changed_signature() {
 
 #[tokio::test]
 async fn a_link_names_a_path_and_shows_what_is_there_now() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         subject.store.put(PATH, bytes("one"), "image/webp").await.expect("stores");
         let link = link(&subject, PATH, HOUR).await;
         subject.store.put(PATH, bytes("two"), "image/webp").await.expect("stores");
@@ -120,7 +120,7 @@ async fn a_link_names_a_path_and_shows_what_is_there_now() {
 
 #[tokio::test]
 async fn odd_but_allowed_names_make_the_whole_way() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         for path in ["u/uploads/my photo (1).png", "u/uploads/a?b=c&d.png", "u/uploads/it's $5 + tax, ok; @home!.png"] {
             subject.store.put(path, bytes("one"), "image/png").await.expect("stores");
             assert_eq!(subject.store.get(path).await.expect("reads"), "one", "{subject}: {path}");
@@ -134,7 +134,7 @@ async fn odd_but_allowed_names_make_the_whole_way() {
 
 #[tokio::test]
 async fn what_is_no_path_or_no_object_is_refused_before_any_call() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         for path in ["", "/etc/passwd", "../secret", "a/../../secret", "a//b", "a\\b", "é.png", "a/./b"] {
             let put = subject.store.put(path, bytes("one"), "image/png").await;
             let get = subject.store.get(path).await.map(|_| ());
@@ -153,7 +153,7 @@ async fn what_is_no_path_or_no_object_is_refused_before_any_call() {
 
 #[tokio::test]
 async fn more_paths_than_one_call_takes_are_signed_and_deleted_all_the_same() {
-    for subject in subject::all().await {
+    for subject in subject::all() {
         let mut paths: Vec<String> = (0..1_100).map(|n| format!("u/g/{n}.png")).collect();
         for path in [0, 999, 1_000, 1_099] {
             subject.store.put(&paths[path], bytes("one"), "image/png").await.expect("stores");

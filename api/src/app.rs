@@ -13,7 +13,7 @@ use crate::endpoints::health::HealthApi;
 use crate::endpoints::problems::find_problem;
 use crate::endpoints::status::StatusApi;
 use crate::endpoints::webhook::WebhookApi;
-use crate::http::{AllowedMethods, Cors, Observe, Problems};
+use crate::http::{Cors, Observe, Problems, Routes};
 use crate::state::ApiState;
 
 /// The version of the HTTP interface; additions do not change it.
@@ -36,8 +36,8 @@ fn service() -> OpenApiService<Operations, ()> {
 #[must_use]
 pub fn build(state: ApiState) -> impl Endpoint + 'static {
     let service = service();
-    let allowed = AllowedMethods::of::<Operations>();
-    let problems = Problems { allowed, https: state.settings.https };
+    let routes = Routes::of::<Operations>();
+    let problems = Problems { routes: routes.clone(), https: state.settings.https };
     let cors = Cors::new(&state.settings.cors_origins);
     Route::new()
         .at("/docs", get(page("text/html; charset=utf-8", service.swagger_ui_html(), Some(DOCS_POLICY))))
@@ -49,7 +49,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
         .data(state)
         .with(problems)
         .with(cors)
-        .with(Observe)
+        .with(Observe { routes })
 }
 
 /// The description of the interface as YAML: what `openapi.yaml` holds. The same at every call.

@@ -125,7 +125,7 @@ impl Jwks {
         }
         let result = self.fetch().await;
         *attempt = Some(Attempt { at: now, succeeded: result.is_ok() });
-        metrics::counter!("shootx_jwks_fetches_total", "outcome" => if result.is_ok() { "ok" } else { "error" })
+        metrics::counter!(shared::telemetry::names::JWKS_FETCHES_TOTAL, "outcome" => if result.is_ok() { "ok" } else { "error" })
             .increment(1);
         match result {
             Ok(keys) => {

@@ -3,6 +3,7 @@
 mod cors;
 mod observe;
 mod problems;
+mod routes;
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +12,8 @@ use shared::telemetry::RequestId;
 
 pub(crate) use cors::Cors;
 pub(crate) use observe::Observe;
-pub(crate) use problems::{AllowedMethods, Problems};
+pub(crate) use problems::Problems;
+pub(crate) use routes::Routes;
 
 /// What is known of a request while it is answered, for its log line. Travels in the request's extensions.
 #[derive(Debug, Clone)]

@@ -11,23 +11,26 @@ use poem::{Body, Endpoint, IntoResponse, Middleware, PathPattern, Request, Respo
 use shared::telemetry::{RequestId, names};
 use tracing::Instrument;
 
-use super::Seen;
+use super::{Routes, Seen};
 
 /// Carries the request id in and out.
 const REQUEST_ID: &str = "x-request-id";
-/// The route of what no endpoint answers, so that made-up paths cannot make labels.
-const NO_ROUTE: &str = "none";
 
 /// Gives each request its id, and writes its log line and metrics.
-pub(crate) struct Observe;
+pub(crate) struct Observe {
+    pub(crate) routes: Routes,
+}
 
-pub(crate) struct Observed<E>(E);
+pub(crate) struct Observed<E> {
+    inner: E,
+    routes: Routes,
+}
 
 impl<E: Endpoint> Middleware<E> for Observe {
     type Output = Observed<E>;
 
-    fn transform(&self, endpoint: E) -> Self::Output {
-        Observed(endpoint)
+    fn transform(&self, inner: E) -> Self::Output {
+        Observed { inner, routes: self.routes.clone() }
     }
 }
 
@@ -41,13 +44,13 @@ impl<E: Endpoint> Endpoint for Observed<E> {
         let method = label(request.method());
         let bytes_in = content_length(request.headers());
         let span = tracing::info_span!("request", request_id = seen.request_id());
-        let outcome = self.0.call(request).instrument(span.clone()).await;
+        let outcome = self.inner.call(request).instrument(span.clone()).await;
         let mut response = outcome.map_or_else(poem::Error::into_response, IntoResponse::into_response);
         let bytes_out = size(&mut response);
         if let Ok(value) = HeaderValue::from_str(seen.request_id()) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        let route = response.data::<PathPattern>().map_or(NO_ROUTE, |pattern| pattern.0.as_ref()).to_owned();
+        let route = self.routes.name(response.data::<PathPattern>());
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
         span.in_scope(|| {

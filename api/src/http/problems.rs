@@ -1,56 +1,24 @@
 //! Turns every refusal and every panic into one form, and adds the headers that every answer carries.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use futures::FutureExt;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response};
-use poem_openapi::OpenApi;
 
-use super::Seen;
+use super::{Routes, Seen};
 use crate::error::{ApiError, Problem};
-
-/// The methods that each route answers, for the `Allow` of a 405.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct AllowedMethods(Arc<BTreeMap<String, HeaderValue>>);
-
-impl AllowedMethods {
-    /// Reads them from the operations of `T`.
-    pub(crate) fn of<T: OpenApi>() -> Self {
-        let mut methods: BTreeMap<String, String> = BTreeMap::new();
-        for path in T::meta().into_iter().flat_map(|api| api.paths) {
-            let pattern = path.path.replace('{', ":").replace('}', "");
-            let listed = methods.entry(pattern).or_default();
-            for operation in path.operations {
-                let separator = if listed.is_empty() { "" } else { ", " };
-                listed.push_str(separator);
-                listed.push_str(operation.method.as_str());
-            }
-        }
-        let values =
-            methods.into_iter().filter_map(|(pattern, listed)| Some((pattern, HeaderValue::from_str(&listed).ok()?)));
-        Self(Arc::new(values.collect()))
-    }
-
-    /// The methods of one route; the routes that are no operations are pages, which are only read.
-    fn find(&self, route: Option<&PathPattern>) -> HeaderValue {
-        let listed = route.and_then(|pattern| self.0.get(pattern.0.as_ref()));
-        listed.cloned().unwrap_or_else(|| HeaderValue::from_static("GET"))
-    }
-}
 
 /// Answers refusals as problems.
 pub(crate) struct Problems {
-    pub(crate) allowed: AllowedMethods,
+    pub(crate) routes: Routes,
     /// Whether browsers reach this service by https, and should from now on do nothing else.
     pub(crate) https: bool,
 }
 
 pub(crate) struct ProblemsEndpoint<E> {
     inner: E,
-    allowed: AllowedMethods,
+    routes: Routes,
     https: bool,
 }
 
@@ -58,7 +26,7 @@ impl<E: Endpoint> Middleware<E> for Problems {
     type Output = ProblemsEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        ProblemsEndpoint { inner, allowed: self.allowed.clone(), https: self.https }
+        ProblemsEndpoint { inner, routes: self.routes.clone(), https: self.https }
     }
 }
 
@@ -86,7 +54,7 @@ impl<E> ProblemsEndpoint<E> {
         log(&error);
         let mut response = Problem::new(&error, instance, request_id).into_response(&error);
         if matches!(error, ApiError::MethodNotAllowed) {
-            response.headers_mut().insert(header::ALLOW, self.allowed.find(route.as_ref()));
+            response.headers_mut().insert(header::ALLOW, self.routes.allow(route.as_ref()));
         }
         if let Some(route) = route {
             response.set_data(route);

@@ -1,0 +1,80 @@
+//! What is known of each route beside its endpoint: how the document names it, and the methods it answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use poem::PathPattern;
+use poem::http::HeaderValue;
+use poem_openapi::OpenApi;
+
+/// The name of what no route answers, so that made-up paths cannot make labels.
+const NO_ROUTE: &str = "none";
+
+/// The operations' routes, by the pattern that the router knows them under. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Routes(Arc<BTreeMap<String, Operations>>);
+
+/// The operations of one route.
+#[derive(Debug)]
+struct Operations {
+    path: String,
+    allow: HeaderValue,
+}
+
+impl Routes {
+    /// Reads them from the operations of `T`.
+    pub(crate) fn of<T: OpenApi>() -> Self {
+        let mut methods: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for path in T::meta().into_iter().flat_map(|api| api.paths) {
+            let operations = path.operations.iter().map(|operation| operation.method.to_string());
+            methods.entry(path.path).or_default().extend(operations);
+        }
+        let operations = methods.into_iter().map(|(path, methods)| {
+            let allow = HeaderValue::from_str(&methods.join(", ")).expect("methods are visible ASCII");
+            (pattern(&path), Operations { path, allow })
+        });
+        Self(Arc::new(operations.collect()))
+    }
+
+    /// The route as logs and metrics name it.
+    pub(crate) fn name(&self, route: Option<&PathPattern>) -> String {
+        match route {
+            Some(pattern) => self.find(pattern).map_or(pattern.0.as_ref(), |operations| &operations.path).to_owned(),
+            None => NO_ROUTE.to_owned(),
+        }
+    }
+
+    /// The methods that a route answers; those that are no operations are pages, which are only read.
+    pub(crate) fn allow(&self, route: Option<&PathPattern>) -> HeaderValue {
+        let operations = route.and_then(|pattern| self.find(pattern));
+        operations.map_or_else(|| HeaderValue::from_static("GET"), |operations| operations.allow.clone())
+    }
+
+    fn find(&self, pattern: &PathPattern) -> Option<&Operations> {
+        self.0.get(pattern.0.as_ref())
+    }
+}
+
+/// The router's pattern for a documented path: it knows parameters by their number.
+fn pattern(path: &str) -> String {
+    let mut parameters = 0;
+    let part = |part: &str| {
+        if !part.starts_with('{') {
+            return part.to_owned();
+        }
+        parameters += 1;
+        format!(":param{}", parameters - 1)
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn parameters_are_numbered() {
+        assert_eq!(pattern("/a/{id}/b/{n}"), "/a/:param0/b/:param1");
+        assert_eq!(pattern("/livez"), "/livez");
+    }
+}

@@ -1,0 +1,174 @@
+//! An issuer of access tokens in the form of Supabase Auth, good and forged, with its published keys.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use poem::http::StatusCode;
+use poem::listener::{Acceptor, TcpAcceptor};
+use poem::web::Json;
+use poem::{IntoResponse, Route, Server, get};
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use tokio::task::JoinHandle;
+use url::Url;
+use uuid::Uuid;
+
+/// The shared secret of older projects.
+pub(crate) const LEGACY_SECRET: &str = "legacy jwt secret of at least 32 characters";
+
+/// A private key and how its public half is published. Made anew for each run of the tests.
+#[derive(Clone)]
+pub(crate) struct Key {
+    id: &'static str,
+    algorithm: Algorithm,
+    pem: String,
+}
+
+/// The one that signs.
+pub(crate) static CURRENT_KEY: LazyLock<Key> = LazyLock::new(|| Key::curve("current"));
+/// Published beside it.
+pub(crate) static RSA_KEY: LazyLock<Key> = LazyLock::new(|| Key::rsa("rsa"));
+/// Somebody else's.
+pub(crate) static FOREIGN_KEY: LazyLock<Key> = LazyLock::new(|| Key::curve("foreign"));
+
+impl Key {
+    fn curve(id: &'static str) -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        Self { id, algorithm: Algorithm::ES256, pem: pem(key.to_pkcs8v1().unwrap().as_ref()) }
+    }
+
+    fn rsa(id: &'static str) -> Self {
+        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        Self { id, algorithm: Algorithm::RS256, pem: pem(der.as_ref()) }
+    }
+
+    /// The same key under another id.
+    pub(crate) fn named(&self, id: &'static str) -> Self {
+        Self { id, ..self.clone() }
+    }
+
+    fn encoding(&self) -> EncodingKey {
+        let key = match self.algorithm {
+            Algorithm::RS256 => EncodingKey::from_rsa_pem(self.pem.as_bytes()),
+            _ => EncodingKey::from_ec_pem(self.pem.as_bytes()),
+        };
+        key.unwrap()
+    }
+
+    /// The public half.
+    pub(crate) fn published(&self) -> Value {
+        let mut jwk = Jwk::from_encoding_key(&self.encoding(), self.algorithm).unwrap();
+        jwk.common.key_id = Some(self.id.to_owned());
+        let mut value = serde_json::to_value(jwk).unwrap();
+        value["use"] = json!("sig");
+        value["key_ops"] = json!(["verify"]);
+        value
+    }
+}
+
+fn pem(pkcs8: &[u8]) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(pkcs8))
+}
+
+/// What the issuer answers, and how often it was asked.
+struct Published {
+    keys: Mutex<Vec<Value>>,
+    asked: AtomicUsize,
+    down: AtomicBool,
+}
+
+/// A running issuer. Dropping it ends it.
+pub(crate) struct Issuer {
+    pub(crate) url: Url,
+    published: Arc<Published>,
+    serving: JoinHandle<()>,
+}
+
+impl Issuer {
+    pub(crate) async fn start() -> Self {
+        let keys = Mutex::new(vec![CURRENT_KEY.published(), RSA_KEY.published()]);
+        let published = Arc::new(Published { keys, asked: AtomicUsize::new(0), down: AtomicBool::new(false) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
+        let url = Url::parse(&format!("http://{}", acceptor.local_addr()[0].as_socket_addr().unwrap())).unwrap();
+        let answers = Arc::clone(&published);
+        let key_set = poem::endpoint::make_sync(move |_| answers.answer());
+        let routes = Route::new().at("/auth/v1/.well-known/jwks.json", get(key_set));
+        let serving = tokio::spawn(async move { Server::new_with_acceptor(acceptor).run(routes).await.unwrap() });
+        Self { url, published, serving }
+    }
+
+    /// Publishes these keys from now on.
+    pub(crate) fn publish(&self, keys: Vec<Value>) {
+        *self.published.keys.lock().unwrap() = keys;
+    }
+
+    /// Answers nothing useful from now on, or again as it should.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.published.down.store(down, Ordering::SeqCst);
+    }
+
+    /// How often the keys were fetched.
+    pub(crate) fn asked(&self) -> usize {
+        self.published.asked.load(Ordering::SeqCst)
+    }
+
+    /// The claims of a user who has signed in an instant ago.
+    pub(crate) fn claims(&self, user_id: Uuid) -> Value {
+        let now = Clock::system().now().timestamp();
+        json!({
+            "iss": format!("{}auth/v1", self.url), "sub": user_id, "aud": "authenticated", "role": "authenticated",
+            "iat": now, "exp": now + 3600, "session_id": Uuid::new_v4(), "is_anonymous": false, "aal": "aal1",
+            "email": "user@example.com", "phone": "", "app_metadata": {}, "user_metadata": {},
+        })
+    }
+
+    /// A good token.
+    pub(crate) fn token(&self, user_id: Uuid) -> String {
+        sign(&CURRENT_KEY, &self.claims(user_id))
+    }
+}
+
+impl Published {
+    fn answer(&self) -> poem::Response {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        Json(json!({"keys": *self.keys.lock().unwrap()})).into_response()
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A token with these claims, signed with `key` under its own id.
+pub(crate) fn sign(key: &Key, claims: &Value) -> String {
+    let mut header = Header::new(key.algorithm);
+    header.kid = Some(key.id.to_owned());
+    encode(&header, claims, &key.encoding()).unwrap()
+}
+
+/// A token with these claims, signed with a shared secret.
+pub(crate) fn sign_with_secret(algorithm: Algorithm, secret: &[u8], kid: Option<&str>, claims: &Value) -> String {
+    let mut header = Header::new(algorithm);
+    header.kid = kid.map(str::to_owned);
+    encode(&header, claims, &EncodingKey::from_secret(secret)).unwrap()
+}
+
+/// A token that says it needs no signature.
+pub(crate) fn unsigned(claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(claims))
+}

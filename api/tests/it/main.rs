@@ -1,0 +1,20 @@
+//! What the API can do, each file one capability: through HTTP, on a real database, with the roles of production.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod cancel;
+mod create_generation;
+mod credits;
+mod cross_origin;
+mod document;
+mod files;
+mod find_generation;
+mod harness;
+mod health;
+mod idempotency;
+mod key_rotation;
+mod list_generations;
+mod problems;
+mod tokens;
+mod validation;
+mod webhook;

@@ -1,4 +1,4 @@
-//! Accepting a generation: all that must be true together, in one round trip.
+//! SQL: accepting a generation. All that must be true together, in one round trip (`accept.sql`).
 
 use std::time::Duration;
 

@@ -24,6 +24,8 @@ pub const HTTP_REQUESTS_TOTAL: &str = "shootx_http_requests_total";
 pub const HTTP_REQUEST_SECONDS: &str = "shootx_http_request_seconds";
 /// Labels: `outcome`.
 pub const WEBHOOKS_TOTAL: &str = "shootx_webhooks_total";
+/// Labels: `outcome`.
+pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
 
 /// Upper bounds of every `_seconds` distribution: from a database look-up to RunPod's slowest answer.
 /// 0.2 and 0.5 are the promised limits of status and submission.
@@ -47,4 +49,5 @@ pub(super) fn describe() {
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
+    describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
 }

@@ -49,8 +49,7 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
         None => return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) }),
     }
     let submission = submission(state, leased).await?;
-    let answer =
-        retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
+    let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
     Ok(match answer {
         Ok(provider_job_id) => submitted(state, Attempt { attempt: run.attempt, provider_job_id }),
         Err(ProviderError::Rejected { .. }) => Event::SubmitRejected { code: "provider_rejected" },
@@ -82,9 +81,7 @@ async fn submission(state: &WorkerState, leased: &Leased) -> Result<Submission, 
     };
     Ok(Submission {
         input: product_input(&run.workflow, &parameters, outputs, format, run.seed),
-        webhook: state
-            .webhooks_enabled
-            .then(|| webhook_url::build(&state.public_url, &state.webhook_secrets, &link)),
+        webhook: state.webhooks_enabled.then(|| webhook_url::build(&state.public_url, &state.webhook_secrets, &link)),
         execution_timeout: Duration::from_secs(u64::from(run.max_seconds.unsigned_abs())),
         ttl,
     })

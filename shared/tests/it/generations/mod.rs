@@ -5,14 +5,11 @@ mod calling;
 mod leasing;
 mod reading;
 
-
 use devstack::postgres::TestDatabase;
 use serde_json::json;
 use shared::generation::lease::{self, Leased};
 use shared::generation::store::{Committed, StoredOutput, commit};
-use shared::generation::{
-    AcceptError, Accepted, Event, Generation, NewGeneration, accept, find, lifecycle,
-};
+use shared::generation::{AcceptError, Accepted, Event, Generation, NewGeneration, accept, find, lifecycle};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger;
 use shared::workflow::Request;

@@ -1,7 +1,95 @@
-//! Simulators.
+//! Simulators of the services that the product stands on, good enough to develop against without any account: RunPod's job API
+//! with workers that draw real pictures, and a Supabase project (Auth and Storage). They are written from the providers'
+//! contracts and use no code of the product, so that both cannot share one mistake.
+//!
+//! Each starts on an ephemeral port, knows its URL at once, and stops when its handle is dropped:
+//!
+//! ```
+//! use simulators::runpod::JobFault;
+//! use simulators::{HttpFault, Operation, RunPodFault, RunPodOptions, RunPodSim, SupabaseOptions, SupabaseSim};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+//! let runpod = RunPodSim::start(RunPodOptions::default())?;
+//! runpod.script(JobFault::NoOutput); // the next job
+//! runpod.script(RunPodFault::new(HttpFault::AnswerLost).on(Operation::Run).prompt_contains("blue").times(2));
+//! runpod.script(RunPodFault::new(HttpFault::TooManyRequests { retry_after_s: Some(1) }).rate(0.1));
+//! assert_eq!(runpod.counts().jobs_made, 0);
+//!
+//! let supabase = SupabaseSim::start(SupabaseOptions::default())?;
+//! let token = supabase.token(uuid::Uuid::new_v4());
+//! # drop(token);
+//! # Ok(()) }
+//! ```
+//!
+//! # RunPod ([`RunPodSim`])
+//!
+//! | endpoint under `/v2/{endpoint}` | |
+//! |---|---|
+//! | `POST /run`, `POST /runsync?wait=ms` | `{input, webhook?, policy?}`; 10 and 20 MiB |
+//! | `GET` or `POST /status/{id}?ttl=ms` | the job; 404 when it is gone |
+//! | `POST /cancel/{id}`, `POST /retry/{id}`, `POST /purge-queue`, `GET /health` | |
+//! | `GET /files/{id}/{n}.png` (at the root) | a picture by URL |
+//!
+//! The workers speak the product endpoint's dialect, `{workflow_type, input, num_outputs, output_format, seed?}`, for every
+//! workflow that makes pictures (not `video`), refuse bad input as `INVALID_INPUT`, and draw PNGs that are the same for the same
+//! request and seed and plainly different otherwise. `width` and `height` in the request are honoured. Results are kept for 30
+//! minutes, ttl and executionTimeout are obeyed, the documented request rates give 429.
+//!
+//! With `generation_time` zero a job is complete at the first look. With [`Time::Manual`] the clock stands still: a job ends by
+//! [`RunPodHandle::advance`], [`RunPodHandle::complete`] or [`RunPodHandle::fail`], and no test needs to sleep.
+//!
+//! Control, for other processes: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/jobs?prompt_contains=&endpoint=` (counts, and
+//! the jobs with their input, webhook and faults); `POST /_sim/jobs/{id}/complete`; `POST /_sim/jobs/{id}/fail {"error"}`;
+//! `POST /_sim/advance {"ms"}`; `POST /_sim/offline {"ms"}`.
+//!
+//! # Supabase ([`SupabaseSim`])
+//!
+//! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET /user`, `POST /logout`, `GET
+//! /.well-known/jwks.json`. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory or in `auth.users` of a database, whose
+//! triggers then run. Passwords are kept as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens:
+//! [`supabase::BadToken`].
+//!
+//! Storage under `/storage/v1`: `/bucket` (create, get, list, change, empty, delete), `POST`, `PUT`, `GET`, `HEAD`, `DELETE
+//! /object/{bucket}/{key}`, `/object/authenticated`, `/object/public`, `/object/info`, `POST /object/sign` (one and many), `GET
+//! /object/sign`, `/object/upload/sign`, `/object/list`, `/object/list-v2`, `/object/move`, `/object/copy`, `DELETE
+//! /object/{bucket}`. Bodies are raw; multipart forms are not read. Errors are HTTP 400 with the truth in the body, as storage has
+//! them. A service key may do all; a user reads and inserts only in `{user_id}/uploads/`.
+//!
+//! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects`; `GET /_sim/keys`; `POST /_sim/rotate`; `POST /_sim/token
+//! {"user_id"?, "claims"?}`; `POST /_sim/advance {"ms"}`.
+//!
+//! # Faults
+//!
+//! As JSON, one object or an array: `{"fault": "<name>", ..its fields, ..scope}`. Scope: `on` (an [`Operation`] in snake case),
+//! `prompt_contains`, `input_contains`, `subject_contains` (job id, `bucket/key` or e-mail address), `skip`, `times`, `always`,
+//! `rate`. Without `times`, `always` or `rate` a fault is for one call. In Rust [`Fault`] has the same as methods, and
+//! [`Fault::when`] for any predicate on the input.
+//!
+//! | any exchange ([`HttpFault`]) | |
+//! |---|---|
+//! | `latency {ms}`, `too_many_requests {retry_after_s?}`, `server_error {status?}`, `unauthorized`, `not_found` | nothing is done, but for latency |
+//! | `connection_aborted` | nothing is done |
+//! | `answer_lost`, `no_answer`, `garbage_answer` | it is done |
+//! | offline: [`RunPodHandle::go_offline`], `/_sim/offline` | connections are refused |
+//!
+//! | a RunPod job ([`runpod::JobFault`]) | |
+//! |---|---|
+//! | `never_starts`, `never_finishes`, `stuck_with_status {status}` | until cancelled, or the ttl |
+//! | `fails {error, output?}`, `job_timed_out`, `execution_timeout_exceeded`, `timed_out`, `worker_gone`, `uncaught_exception`, `workflow_failed`, `workflow_invalid`, `cancelled_by_other` | it ends badly |
+//! | `product_error {code, form?}`, `no_output`, `old_error_in_output`, `success_no_images`, `output {output}` | it ends well, and yet |
+//! | `spoiled_picture {how, picture?}` ([`runpod::Spoil`]), `fewer_pictures {count}`, `more_pictures {count}` | |
+//! | `form {form}` ([`runpod::ImageForm`]) | |
+//! | `webhook_lost`, `webhook_late {ms}`, `webhook_duplicate {copies}`, `webhook_before_answer` | |
+//! | `generation_time {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored` | |
+//!
+//! | storage ([`supabase::StorageFault`]) | |
+//! |---|---|
+//! | `slow_down`, `internal_error`, `database_timeout`, `resource_locked`, `access_denied`, `storage_error {status, code}` | nothing is done |
 
 pub mod runpod;
+pub mod supabase;
 
+mod control;
 mod fault;
 mod http_fault;
 mod net;
@@ -10,4 +98,5 @@ mod time;
 pub use self::fault::{Effect, FAULTS_MAX, Fault, Operation, Scope};
 pub use self::http_fault::{HttpFault, NO_ANSWER_MAX};
 pub use self::runpod::{RunPodFault, RunPodHandle, RunPodOptions, RunPodSim};
+pub use self::supabase::{SupabaseFault, SupabaseHandle, SupabaseOptions, SupabaseSim};
 pub use self::time::Time;

@@ -26,7 +26,6 @@ pub(crate) struct SimClock {
 }
 
 impl SimClock {
-    #[expect(clippy::disallowed_methods, reason = "this is a clock: the one place that asks the machine")]
     pub(crate) fn new(time: Time) -> Self {
         Self { time, started: Instant::now(), started_at: SystemTime::now(), advanced: Mutex::default() }
     }

@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 
 use super::Platform;
 use super::faults::RunPodFault;
+use crate::control::{read_script, refused};
 use crate::http_fault::json;
 
 /// Jobs one answer lists at most, the newest.
 const JOBS_LISTED_MAX: usize = 1_000;
-/// Body of a script.
-pub(crate) const SCRIPT_BYTES_MAX: usize = 1024 * 1024;
 /// The longest it goes offline on request.
 const OFFLINE_MAX: Duration = Duration::from_mins(10);
 
@@ -27,20 +26,6 @@ pub(super) fn routes() -> Route {
         .at("/_sim/jobs/:id/fail", post(fail))
         .at("/_sim/advance", post(advance))
         .at("/_sim/offline", post(offline))
-}
-
-/// Reads one fault or an array of them.
-pub(crate) async fn read_script(body: Body) -> Result<Vec<Value>, Response> {
-    let bytes = body.into_bytes_limit(SCRIPT_BYTES_MAX).await.map_err(|_| refused("body too large"))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Array(faults)) => Ok(faults),
-        Ok(fault) => Ok(vec![fault]),
-        Err(error) => Err(refused(&error.to_string())),
-    }
-}
-
-pub(crate) fn refused(message: &str) -> Response {
-    json(400, &json!({ "error": message }))
 }
 
 #[handler]

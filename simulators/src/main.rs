@@ -1,0 +1,141 @@
+//! The simulators as a program: starts all of them, says where they listen as one JSON object a line, and runs until it is told to
+//! stop.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+use simulators::runpod::ImageForm;
+use simulators::supabase::Signing;
+use simulators::{RunPodOptions, RunPodSim, SupabaseOptions, SupabaseSim};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Simulators of RunPod and of a Supabase project (Auth and Storage), with faults scripted under /_sim.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address all simulators listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Port of RunPod; 0 chooses a free one
+    #[arg(long, default_value_t = 8890)]
+    runpod_port: u16,
+    /// Port of Supabase; 0 chooses a free one
+    #[arg(long, default_value_t = 8891)]
+    supabase_port: u16,
+    /// API key that RunPod accepts
+    #[arg(long, default_value = "rpa_simulated_key")]
+    runpod_key: String,
+    /// Jobs that one endpoint runs at a time
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// Milliseconds that a job takes
+    #[arg(long, default_value_t = 3_000)]
+    generation_ms: u64,
+    /// How pictures are given back
+    #[arg(long, value_enum, default_value_t = Form::Base64)]
+    form: Form,
+    /// How user tokens are signed
+    #[arg(long, value_enum, default_value_t = Algorithm::Es256)]
+    signing: Algorithm,
+    /// Legacy JWT secret of the project; the default one is public, so it protects nothing
+    #[arg(long)]
+    jwt_secret: Option<String>,
+    /// Postgres whose auth.users takes those who sign up; in memory without it
+    #[arg(long, env = "SIMULATORS_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Directory that keeps objects; in memory without it
+    #[arg(long)]
+    storage_dir: Option<PathBuf>,
+    /// Seed of faults by rate
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Algorithm {
+    Es256,
+    Hs256,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    Base64,
+    DataUri,
+    Url,
+    UrlObject,
+}
+
+impl Arguments {
+    fn runpod(&self) -> RunPodOptions {
+        RunPodOptions {
+            bind: SocketAddr::new(self.bind, self.runpod_port),
+            api_key: self.runpod_key.clone(),
+            workers: self.workers,
+            generation_time: Duration::from_millis(self.generation_ms),
+            form: match self.form {
+                Form::Base64 => ImageForm::Base64,
+                Form::DataUri => ImageForm::DataUri,
+                Form::Url => ImageForm::Url,
+                Form::UrlObject => ImageForm::UrlObject,
+            },
+            seed: self.seed,
+            ..RunPodOptions::default()
+        }
+    }
+
+    fn supabase(&self) -> SupabaseOptions {
+        let options = SupabaseOptions::default();
+        SupabaseOptions {
+            bind: SocketAddr::new(self.bind, self.supabase_port),
+            signing: match self.signing {
+                Algorithm::Es256 => Signing::Es256,
+                Algorithm::Hs256 => Signing::Hs256,
+            },
+            jwt_secret: self.jwt_secret.clone().unwrap_or(options.jwt_secret),
+            database_url: self.database_url.clone(),
+            storage_dir: self.storage_dir.clone(),
+            seed: self.seed,
+            ..options
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runpod = RunPodSim::start(arguments.runpod())
+        .with_context(|| format!("RunPod's simulator cannot listen on port {}", arguments.runpod_port))?;
+    let supabase = SupabaseSim::start(arguments.supabase())
+        .with_context(|| format!("Supabase's simulator cannot start on port {}", arguments.supabase_port))?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+
+    say(&json!({
+        "simulator": "runpod", "api_url": runpod.api_url(), "control_url": format!("{}/_sim", runpod.base_url()),
+        "api_key": runpod.api_key(),
+    }))?;
+    say(&json!({
+        "simulator": "supabase", "url": supabase.url(), "control_url": format!("{}/_sim", supabase.url()),
+        "issuer": supabase.issuer(), "anon_key": supabase.anon_key(), "service_key": supabase.service_key(),
+        "secret_key": supabase.secret_key(), "publishable_key": supabase.publishable_key(), "jwt_secret": supabase.jwt_secret(),
+    }))?;
+
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Prints one line at once: who started this reads it from a pipe.
+fn say(line: &Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}

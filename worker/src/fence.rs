@@ -129,7 +129,7 @@ impl Outcome {
 
     /// The one log line of a job.
     fn log(&self, took: Duration) {
-        let (outcome, took_ms) = (self.label(), took.as_millis());
+        let (outcome, took_ms) = (self.label(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match self {
             Self::Ended(_) => tracing::info!(outcome, took_ms, "step ended"),
             Self::Failed(error) => {

@@ -150,7 +150,8 @@ impl Process {
                 running.await
             }
         };
-        ended.map_err(|error| error.to_string())
+        // Its text lists the workers that died, one a line below a heading; ours has one.
+        ended.map_err(|error| error.to_string().trim_end().lines().last().unwrap_or_default().trim().to_owned())
     }
 
     fn monitor(&self, name: String, fence: Fence) -> Monitor {

@@ -140,7 +140,7 @@ impl TestStackBuilder {
 fn settings(runpod: &RunPodHandle, supabase: &SupabaseHandle, api_url: &Url) -> BTreeMap<String, String> {
     [
         ("PUBLIC_URL", api_url.to_string()),
-        ("WEBHOOK_SECRET", "a secret of tests, long enough to sign with".to_owned()),
+        ("WEBHOOK_SECRET", "a webhook secret of tests that is long enough".to_owned()),
         ("WEBHOOKS", "off".to_owned()),
         ("SUPABASE_URL", supabase.url()),
         ("SUPABASE_SERVICE_KEY", supabase.service_key().to_owned()),

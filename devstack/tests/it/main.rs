@@ -1,0 +1,3 @@
+//! What devstack promises to those who build on it, tried on the real system.
+
+mod test_stack;

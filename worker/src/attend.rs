@@ -6,7 +6,7 @@
 use shared::generation::attempt::{self, Attempt};
 use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::Leased;
-use shared::generation::{Event, Stage};
+use shared::generation::{Callback, Event, Stage};
 use shared::runpod::{Failure, ProviderError, Report};
 
 use crate::state::WorkerState;
@@ -40,7 +40,7 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
         return Ok(Event::DeadlinePassed);
     }
     Ok(match run.stage {
-        Stage::Submitting => find_lost_answer(state, leased, &jobs),
+        Stage::Submitting => find_lost_answer(leased, &jobs),
         Stage::Running => look(state, leased, &jobs).await?,
         // Nobody leases these for this; the lifecycle notes it as late, or refuses.
         Stage::Queued | Stage::Collecting | Stage::Completed | Stage::Failed | Stage::Cancelled => {
@@ -50,10 +50,10 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
 }
 
 /// A submission whose answer was lost: a webhook may have brought the id meanwhile.
-fn find_lost_answer(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) -> Event {
+fn find_lost_answer(leased: &Leased, jobs: &[Attempt]) -> Event {
     match (jobs.first(), leased.run.unknown_until) {
         (Some(job), _) => {
-            Event::Submitted { provider_job_id: job.provider_job_id.to_string(), webhooks: state.webhooks_enabled }
+            Event::Submitted { provider_job_id: job.provider_job_id.to_string(), callback: Callback::Received }
         }
         (None, Some(until)) if leased.now() >= until => Event::UnknownOutlasted,
         // Still waiting; or its worker died between recording the attempt and hearing the answer.

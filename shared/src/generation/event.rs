@@ -16,8 +16,8 @@ pub enum Event {
     Submitted {
         /// The provider's id of the job.
         provider_job_id: String,
-        /// Whether a webhook will tell of its end.
-        webhooks: bool,
+        /// Whether its end will be told, or was told already.
+        callback: Callback,
     },
     /// The provider surely made no job; try again in a while.
     SubmitUnavailable { retry_in: TimeDelta },
@@ -43,6 +43,17 @@ pub enum Event {
     CancelRequested,
     /// The time allowed is over.
     DeadlinePassed,
+}
+
+/// The provider's call at the end of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callback {
+    /// It was asked for and has not come yet.
+    Awaited,
+    /// It has come: that is how the job is known.
+    Received,
+    /// It was not asked for.
+    Off,
 }
 
 /// A job to enqueue with the transition.

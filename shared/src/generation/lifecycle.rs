@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use super::Stage;
-use super::event::{Event, NextJob, Transition};
+use super::event::{Callback, Event, NextJob, Transition};
 use super::run::{ATTEMPTS_MAX, LOST_GRACE, LOST_LOOKS, Run, UNKNOWN_WAIT};
 use crate::credits::Credits;
 use crate::jobs::Queue;
@@ -54,7 +54,7 @@ fn from_queued(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transition
 
 fn from_submitting(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transition, InvalidTransition> {
     match event {
-        Event::Submitted { provider_job_id, webhooks } => Ok(submitted(run, provider_job_id, webhooks, now)),
+        Event::Submitted { provider_job_id, callback } => Ok(submitted(run, provider_job_id, callback, now)),
         Event::SubmitUnavailable { .. } if now >= run.deadline_at => {
             Ok(failed(run, "provider_unavailable", "submit_unavailable", now))
         }
@@ -109,12 +109,12 @@ fn from_collecting(run: &Run, event: Event, now: DateTime<Utc>) -> Transition {
     }
 }
 
-fn submitted(run: &Run, provider_job_id: String, webhooks: bool, now: DateTime<Utc>) -> Transition {
+fn submitted(run: &Run, provider_job_id: String, callback: Callback, now: DateTime<Utc>) -> Transition {
     let mut to = moved(run, Stage::Running, "submitted", now);
     to.run.provider_job_id = Some(provider_job_id);
     to.run.submitted_at = Some(now);
     to.run.unknown_until = None;
-    to.run.poll_at = Some(run.first_poll_at(now, webhooks));
+    to.run.poll_at = Some(run.first_poll_at(now, callback));
     (to.run.tries, to.run.polls, to.run.lost_looks) = (0, 0, 0);
     to
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Stage;
+use super::{Callback, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 
@@ -103,10 +103,14 @@ impl Run {
 
     /// When the provider is asked for the first time after a submission at `now`.
     ///
-    /// A webhook usually comes first, so with webhooks the poll waits for the whole target time.
-    pub(super) fn first_poll_at(&self, now: DateTime<Utc>, webhooks: bool) -> DateTime<Utc> {
+    /// A webhook usually comes first, so while one is awaited the poll waits for the whole target time.
+    pub(super) fn first_poll_at(&self, now: DateTime<Utc>, callback: Callback) -> DateTime<Utc> {
         let target = TimeDelta::seconds(i64::from(self.target_seconds));
-        let wait = if webhooks { target } else { target / 2 };
+        let wait = match callback {
+            Callback::Awaited => target,
+            Callback::Off => target / 2,
+            Callback::Received => TimeDelta::zero(),
+        };
         (now + wait).min(self.deadline_at)
     }
 

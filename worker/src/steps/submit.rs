@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use shared::generation::attempt::{self, Attempt};
+use shared::generation::attempt;
 use shared::generation::budget::{self, RUN_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::webhook_url::{self, WebhookRef};
-use shared::generation::{Event, PROVIDER_TTL_MARGIN, WEBHOOK_GRACE};
+use shared::generation::{Callback, Event, PROVIDER_TTL_MARGIN, WEBHOOK_GRACE};
 use shared::ids::GenerationId;
 use shared::retry;
-use shared::runpod::{ProviderError, Submission};
+use shared::runpod::{ProviderError, ProviderJobId, Submission};
 use shared::workflow::product_input;
 
 use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
@@ -42,7 +42,7 @@ pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<
 pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
     let run = &leased.run;
     if let Some(known) = attempt::list_open(&state.pool, run.generation_id).await?.into_iter().next() {
-        return Ok(submitted(state, known));
+        return Ok(submitted(&known.provider_job_id, Callback::Received));
     }
     match budget::take_slot(&state.pool, &run.endpoint, "run", RUN_PER_SECOND).await? {
         Some(wait) => tokio::time::sleep(wait).await,
@@ -51,7 +51,9 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     let submission = submission(state, leased).await?;
     let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
     Ok(match answer {
-        Ok(provider_job_id) => submitted(state, Attempt { attempt: run.attempt, provider_job_id }),
+        Ok(provider_job_id) => {
+            submitted(&provider_job_id, if state.webhooks_enabled { Callback::Awaited } else { Callback::Off })
+        }
         Err(ProviderError::Rejected { .. }) => Event::SubmitRejected { code: "provider_rejected" },
         Err(ProviderError::Unavailable { alarm, retry_after, .. }) => {
             if alarm {
@@ -64,8 +66,8 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     })
 }
 
-fn submitted(state: &WorkerState, attempt: Attempt) -> Event {
-    Event::Submitted { provider_job_id: attempt.provider_job_id.to_string(), webhooks: state.webhooks_enabled }
+fn submitted(provider_job_id: &ProviderJobId, callback: Callback) -> Event {
+    Event::Submitted { provider_job_id: provider_job_id.to_string(), callback }
 }
 
 async fn submission(state: &WorkerState, leased: &Leased) -> Result<Submission, StepError> {

@@ -3,7 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod bench;
+mod cancel;
+mod crashes;
+mod delivery;
+mod failures;
 mod fences;
 mod housekeeping;
 mod lives;
 mod stopping;
+mod unknown;

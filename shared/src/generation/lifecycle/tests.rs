@@ -3,7 +3,7 @@ mod properties;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::run::{ATTEMPTS_MAX, LOST_GRACE, RESULT_KEPT, Run, UNKNOWN_WAIT};
-use super::super::{Event, Stage, Transition};
+use super::super::{Callback, Event, Stage, Transition};
 use super::next;
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
@@ -67,7 +67,7 @@ fn run(stage: Stage) -> Run {
 }
 
 fn submitted() -> Event {
-    Event::Submitted { provider_job_id: "job".to_owned(), webhooks: true }
+    Event::Submitted { provider_job_id: "job".to_owned(), callback: Callback::Awaited }
 }
 
 fn completed() -> Event {
@@ -248,9 +248,11 @@ fn collecting_is_tried_until_the_result_is_gone() {
 
 #[test]
 fn the_first_poll_waits_for_the_webhook_and_later_ones_slow_down() {
-    let quiet = Event::Submitted { provider_job_id: "job".to_owned(), webhooks: false };
+    let quiet = Event::Submitted { provider_job_id: "job".to_owned(), callback: Callback::Off };
     assert_eq!(at(&run(Stage::Submitting), submitted(), 0).run.poll_at, Some(start() + seconds(20)));
     assert_eq!(at(&run(Stage::Submitting), quiet, 0).run.poll_at, Some(start() + seconds(10)));
+    let called = Event::Submitted { provider_job_id: "job".to_owned(), callback: Callback::Received };
+    assert_eq!(at(&run(Stage::Submitting), called, 0).run.poll_at, Some(start()));
     let mut looked = run(Stage::Running);
     let mut gaps = Vec::new();
     for _ in 0..8 {

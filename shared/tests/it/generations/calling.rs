@@ -2,7 +2,7 @@
 
 use shared::generation::lease;
 use shared::generation::webhook_url::WebhookRef;
-use shared::generation::{Event, Noted, Stage, Status, attempt, note_webhook, request_cancel};
+use shared::generation::{Callback, Event, Noted, Stage, Status, attempt, note_webhook, request_cancel};
 use shared::ids::{GenerationId, UserId};
 
 use super::World;
@@ -30,7 +30,7 @@ async fn cancelling_what_a_worker_holds_leaves_it_to_the_worker() {
     let leased = world.submit(id).await;
     let seen = request_cancel(&world.api, world.user, id).await.unwrap().expect("hers");
     assert_eq!(seen.stage, Some(Stage::Submitting));
-    world.commit(&leased, Event::Submitted { provider_job_id: "job".into(), webhooks: true }).await;
+    world.commit(&leased, Event::Submitted { provider_job_id: "job".into(), callback: Callback::Awaited }).await;
     // The wish came while the lease was held; the commit does not overwrite its ring.
     let [rung] = &lease::due_for_poll(&world.worker, 10).await.unwrap()[..] else { panic!("rung for") };
     assert!(rung.run.cancel_requested_at.is_some());

@@ -9,7 +9,7 @@ use devstack::postgres::TestDatabase;
 use serde_json::json;
 use shared::generation::lease::{self, Leased};
 use shared::generation::store::{Committed, StoredOutput, commit};
-use shared::generation::{AcceptError, Accepted, Event, Generation, NewGeneration, accept, find, lifecycle};
+use shared::generation::{AcceptError, Accepted, Callback, Event, Generation, NewGeneration, accept, find, lifecycle};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger;
 use shared::workflow::Request;
@@ -90,7 +90,8 @@ impl World {
     async fn running(&self) -> GenerationId {
         let id = self.accept().await;
         let leased = self.submit(id).await;
-        self.commit(&leased, Event::Submitted { provider_job_id: format!("job-{id}"), webhooks: true }).await;
+        self.commit(&leased, Event::Submitted { provider_job_id: format!("job-{id}"), callback: Callback::Awaited })
+            .await;
         id
     }
 

@@ -1,0 +1,141 @@
+//! Every step run twice, and every step stopped between acting and committing. Nothing is lost or paid twice.
+
+use std::time::Duration;
+
+use devstack::builders::model;
+use devstack::test_stack::{TestStack, TestUser};
+use shared::generation::lease;
+use shared::ids::GenerationId;
+use shootx_worker::steps::{collect, submit};
+use shootx_worker::{attend, poller, sweeper};
+use simulators::Operation;
+use uuid::Uuid;
+
+async fn begin(stack: &TestStack) -> (TestUser, Uuid) {
+    let user = stack.user().await;
+    let id = user.generate(&model().build()).await.unwrap().expecting(202).generation_id();
+    (user, id)
+}
+
+async fn stage(user: &TestUser, id: Uuid) -> String {
+    user.status(id).await.unwrap().body["stage"].as_str().unwrap().to_owned()
+}
+
+async fn ends_well(stack: &TestStack, user: &TestUser, id: Uuid) {
+    assert_eq!(stack.finish(user, id).await["status"], "completed");
+    assert_eq!(user.balance().await.unwrap(), 98);
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn every_step_may_be_run_twice() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let generation = GenerationId(id);
+    assert_eq!(submit::submit(&stack.worker, generation).await.unwrap(), "submitted");
+    assert_eq!(submit::submit(&stack.worker, generation).await.unwrap(), "nothing_to_do");
+    stack.advance(Duration::from_secs(20)).await;
+    assert_eq!(poller::tick(&stack.worker).await.unwrap(), 1);
+    assert_eq!(poller::tick(&stack.worker).await.unwrap(), 0);
+    assert_eq!(collect::collect(&stack.worker, generation).await.unwrap(), "completed");
+    assert_eq!(collect::collect(&stack.worker, generation).await.unwrap(), "nothing_to_do");
+    assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 0);
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+    ends_well(&stack, &user, id).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_before_submitting_loses_nothing() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    // It has leased the run and recorded its attempt; whether it sent anything, nobody knows.
+    lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    stack.advance(Duration::from_secs(21)).await;
+    assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 1, "taken up within the lease and one sweep");
+    assert_eq!(stage(&user, id).await, "submitting");
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_submitting_and_committing_makes_one_job_if_the_webhook_comes() {
+    let stack = TestStack::builder().webhooks().start().await;
+    let (user, id) = begin(&stack).await;
+    let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    submit::act(&stack.worker, &leased).await.unwrap();
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+    for _ in 0..200 {
+        if stack.runpod.counts().webhooks_delivered > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    stack.advance(Duration::from_secs(21)).await;
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_submitting_and_committing_charges_once_without_a_webhook() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    submit::act(&stack.worker, &leased).await.unwrap();
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 2, "the second only after the wait for the first one's webhook");
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_while_polling_delays_by_one_lease() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    stack.drain().await;
+    stack.advance(Duration::from_secs(20)).await;
+    let leased = lease::due_for_poll(&stack.worker.pool, 10).await.unwrap().pop().unwrap();
+    attend::act(&stack.worker, &leased).await.unwrap();
+    assert_eq!(poller::tick(&stack.worker).await.unwrap(), 0, "the dead worker's lease still holds");
+    stack.advance(Duration::from_secs(21)).await;
+    assert_eq!(poller::tick(&stack.worker).await.unwrap(), 1);
+    ends_well(&stack, &user, id).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_between_storing_and_committing_stores_the_same_pictures_again() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    submit::submit(&stack.worker, GenerationId(id)).await.unwrap();
+    stack.advance(Duration::from_secs(20)).await;
+    poller::tick(&stack.worker).await.unwrap();
+    let leased = lease::for_collection(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    let (_, stored) = collect::act(&stack.worker, &leased).await;
+    assert_eq!(stored.len(), 2);
+    // Its job is gone with it; the sweeper finds the run when the lease has expired.
+    sqlx::query("update apalis.jobs set status = 'Done'").execute(stack.database.pool()).await.unwrap();
+    stack.advance(Duration::from_secs(21)).await;
+    assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 1);
+    let seen = stack.finish(&user, id).await;
+    assert_eq!(seen["image_urls"].as_array().map(Vec::len), Some(2));
+    ends_well(&stack, &user, id).await;
+}
+
+#[tokio::test]
+async fn a_lost_job_is_found_by_the_sweeper() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    sqlx::query("delete from apalis.jobs").execute(stack.database.pool()).await.unwrap();
+    assert_eq!(stack.drain().await, 0);
+    stack.advance(Duration::from_secs(6)).await;
+    ends_well(&stack, &user, id).await;
+}
+
+#[tokio::test]
+async fn repeated_jobs_make_one_provider_job() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let worker = &stack.worker;
+    let outcomes = futures::future::join_all((0..8).map(|_| submit::submit(worker, GenerationId(id)))).await;
+    let submitted = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == "submitted").count();
+    assert_eq!(submitted, 1);
+    assert_eq!(stack.runpod.counts().requests.get(&Operation::Run), Some(&1));
+    ends_well(&stack, &user, id).await;
+}

@@ -1,0 +1,147 @@
+//! A generation from accept to delivered pictures, by every road a result can be learnt.
+
+use std::time::Duration;
+
+use devstack::builders::model;
+use devstack::test_stack::TestStack;
+use image::ImageFormat;
+use serde_json::json;
+use simulators::runpod::RunPodEffect;
+use simulators::runpod::{ImageForm, JobFault, Spoil};
+use simulators::{Fault, RunPodOptions, Time};
+
+/// Small pictures: these tests are about their way, not their size.
+fn small() -> RunPodOptions {
+    RunPodOptions { time: Time::Manual, picture_size: (96, 64), ..RunPodOptions::default() }
+}
+
+fn fault(effect: JobFault) -> Fault<RunPodEffect> {
+    Fault::new(RunPodEffect::from(effect))
+}
+
+#[tokio::test]
+async fn a_generation_is_delivered_in_every_picture_format() {
+    let stack = TestStack::builder().runpod(small()).start().await;
+    let user = stack.user().await;
+    for (format, expected) in [
+        ("png", ImageFormat::Png),
+        ("jpg", ImageFormat::Jpeg),
+        ("webp", ImageFormat::WebP),
+        ("avif", ImageFormat::Avif),
+    ] {
+        let body = model().format(format).build();
+        let id = user.generate(&body).await.unwrap().expecting(202).generation_id();
+        let seen = stack.finish(&user, id).await;
+        assert_eq!((&seen["status"], &seen["progress"]), (&json!("completed"), &json!(100)), "{seen}");
+        let links: Vec<_> = seen["image_urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()).collect();
+        assert_eq!(links.len(), 2, "{seen}");
+        let mut pictures = Vec::new();
+        for link in links {
+            assert!(link.contains(&format!("{}/{id}/", user.id())), "{link}");
+            let bytes = user.download(link).await.unwrap();
+            assert_eq!(image::guess_format(&bytes).unwrap(), expected);
+            pictures.push(bytes);
+        }
+        assert_ne!(pictures[0], pictures[1], "two outputs are two pictures");
+    }
+    assert_eq!(user.balance().await.unwrap(), 100 - 4 * 2);
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn every_form_of_a_product_result_is_understood() {
+    for form in [
+        ImageForm::Base64,
+        ImageForm::DataUri,
+        ImageForm::Url,
+        ImageForm::UrlObject,
+        ImageForm::ComfyBase64,
+        ImageForm::ComfyUrl,
+    ] {
+        let stack = TestStack::builder().runpod(RunPodOptions { form, ..small() }).start().await;
+        let user = stack.user().await;
+        let id = user.generate(&model().format("png").build()).await.unwrap().generation_id();
+        let seen = stack.finish(&user, id).await;
+        assert_eq!(seen["image_urls"].as_array().map(Vec::len), Some(2), "{form:?}: {seen}");
+        stack.reconcile().await;
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_delivers_without_waiting_for_the_poll() {
+    let stack = TestStack::builder().runpod(small()).webhooks().start().await;
+    let user = stack.user().await;
+    for effect in [None, Some(JobFault::WebhookBeforeAnswer), Some(JobFault::WebhookDuplicate { copies: 3 })] {
+        if let Some(effect) = &effect {
+            stack.runpod.script(fault(effect.clone()));
+        }
+        let id = user.generate(&model().format("png").build()).await.unwrap().generation_id();
+        // No clock is moved: only the webhook can bring the result before the first poll is due.
+        let mut status = json!("processing");
+        for _ in 0..200 {
+            stack.drain().await;
+            status = user.status(id).await.unwrap().body["status"].clone();
+            if status != "processing" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert_eq!(status, "completed", "{effect:?}");
+    }
+    assert_eq!(user.balance().await.unwrap(), 94);
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_lost_webhook_is_made_up_for_by_the_poll() {
+    let stack = TestStack::builder().runpod(small()).webhooks().start().await;
+    let user = stack.user().await;
+    stack.runpod.script(fault(JobFault::WebhookLost));
+    let id = user.generate(&model().build()).await.unwrap().generation_id();
+    stack.drain().await;
+    assert_eq!(user.status(id).await.unwrap().body["stage"], "running");
+    assert_eq!(stack.finish(&user, id).await["status"], "completed");
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn fewer_pictures_than_paid_for_refund_the_difference() {
+    for (effect, delivered, balance) in [
+        (JobFault::FewerPictures { count: 1 }, 1, 99),
+        (JobFault::SpoiledPicture { how: Spoil::Text, picture: Some(0) }, 1, 99),
+        (JobFault::SpoiledPicture { how: Spoil::Truncated, picture: Some(1) }, 1, 99),
+        (JobFault::SpoiledPicture { how: Spoil::ManyPixels, picture: Some(1) }, 1, 99),
+        (JobFault::MorePictures { count: 4 }, 2, 98),
+    ] {
+        let stack = TestStack::builder().runpod(small()).start().await;
+        let user = stack.user().await;
+        stack.runpod.script(fault(effect.clone()));
+        let id = user.generate(&model().build()).await.unwrap().generation_id();
+        let seen = stack.finish(&user, id).await;
+        assert_eq!(seen["status"], "completed", "{effect:?}");
+        assert_eq!(seen["image_urls"].as_array().map(Vec::len), Some(delivered), "{effect:?}");
+        assert_eq!(user.balance().await.unwrap(), balance, "{effect:?}");
+        stack.reconcile().await;
+    }
+}
+
+#[tokio::test]
+async fn progress_never_falls() {
+    let options = RunPodOptions { generation_time: Duration::from_secs(25), ..small() };
+    let stack = TestStack::builder().runpod(options).start().await;
+    let user = stack.user().await;
+    let id = user.generate(&model().build()).await.unwrap().generation_id();
+    let mut shown = Vec::new();
+    for _ in 0..20 {
+        let seen = user.status(id).await.unwrap().body;
+        shown.push(seen["progress"].as_i64().unwrap());
+        if seen["status"] != "processing" {
+            break;
+        }
+        stack.drain().await;
+        stack.advance(Duration::from_secs(3)).await;
+    }
+    assert!(shown.is_sorted(), "{shown:?}");
+    assert_eq!((shown[0], shown.last()), (0, Some(&100)), "{shown:?}");
+    stack.reconcile().await;
+}

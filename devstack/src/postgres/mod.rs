@@ -1,6 +1,6 @@
 //! A private Postgres: found or installed, started for one purpose, and stopped again.
 //!
-//! [`Cluster`] is the server, [`prepare`] makes a Supabase-like database with our schema, [`TestDatabase`] is a copy of
+//! [`Cluster`] is the server, [`prepare()`] makes a Supabase-like database with our schema, [`TestDatabase`] is a copy of
 //! such a database for one test. It listens on the loopback address alone and trusts whoever connects there.
 
 mod binaries;

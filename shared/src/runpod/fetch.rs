@@ -13,7 +13,7 @@ use super::http::{exchange, measured};
 use super::{OutputRef, ProviderError, Reason, RunPod};
 
 /// The largest output, in bytes: as much as the image port takes of one picture.
-pub const OUTPUT_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const OUTPUT_BYTES_MAX: usize = crate::images::BYTES_MAX;
 
 /// How long fetching one output may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use shared::generation::lease::{self, Leased};
 use shared::generation::store::{self, Committed, StoredOutput};
 use shared::generation::webhook_url::{self, WebhookRef};
-use shared::generation::{Event, lifecycle};
+use shared::generation::{Callback, Event, lifecycle};
 use shared::ids::GenerationId;
 use shared::images::{ImageStore, LocalStore};
 use sqlx::PgPool;
@@ -25,7 +25,7 @@ impl Stack {
     pub(crate) async fn submit(&self, generation_id: Uuid, provider_job_id: &str) {
         let pool = self.database.worker_pool();
         let leased = lease::for_submission(&pool, GenerationId(generation_id)).await.unwrap().unwrap();
-        let event = Event::Submitted { provider_job_id: provider_job_id.to_owned(), webhooks: true };
+        let event = Event::Submitted { provider_job_id: provider_job_id.to_owned(), callback: Callback::Awaited };
         commit(&pool, &leased, event, &[]).await;
     }
 

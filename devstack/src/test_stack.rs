@@ -35,6 +35,8 @@ pub struct TestStack {
     /// The settings the worker was made from.
     pub config: Config,
     pub api_url: Url,
+    /// What a worker process needs to join this system.
+    pub worker_environment: BTreeMap<String, String>,
     serving: JoinHandle<()>,
 }
 
@@ -132,6 +134,7 @@ impl TestStackBuilder {
             supabase,
             clock,
             api_url,
+            worker_environment: vars,
             serving,
         }
     }

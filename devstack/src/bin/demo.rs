@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use devstack::books;
 use devstack::builders::model;
 use devstack::client::Client;
-use devstack::stack::{Stack, StackOptions, local};
+use devstack::stack::{Interrupt, Stack, StackOptions, local};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use simulators::RunPodFault;
@@ -33,16 +33,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
+    let mut interrupt = Interrupt::listen()?;
     println!("Booting the system on this machine ...");
     let options = StackOptions { keep: false, generation_time: GENERATION_TIME };
     let report = |part: &str, took: Duration| println!("  {part:<18} ready in {:.1} s", took.as_secs_f64());
     let mut stack = tokio::select! {
         stack = Stack::start(options, report) => stack?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        () = interrupt.asked() => anyhow::bail!("interrupted"),
     };
     let shown = tokio::select! {
         shown = Box::pin(show(&stack)) => shown,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = interrupt.asked() => Err(anyhow::anyhow!("interrupted")),
     };
     if shown.is_err() {
         // A process that died is the likelier cause than what it left unanswered.

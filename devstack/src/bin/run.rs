@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use devstack::builders::model;
 use devstack::client::SignedIn;
-use devstack::stack::{Stack, StackOptions, local};
-use tokio::signal::unix::{SignalKind, signal};
+use devstack::stack::{Interrupt, Stack, StackOptions, local};
 use uuid::Uuid;
 
 /// How long the simulated RunPod takes for a generation.
@@ -28,16 +27,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = Interrupt::listen()?;
     let pid_file = PidFile::write()?;
     println!("Booting the system on this machine ...");
     let options = StackOptions { keep: true, generation_time: GENERATION_TIME };
     let report = |part: &str, took: Duration| println!("  {part:<18} ready in {:.1} s", took.as_secs_f64());
     let mut stack = tokio::select! {
         stack = Stack::start(options, report) => stack?,
-        _ = interrupt.recv() => bail!("interrupted"),
-        _ = terminate.recv() => bail!("stopped"),
+        () = interrupt.asked() => bail!("interrupted"),
     };
     let lived = async {
         let user = welcome(&stack).await?;
@@ -45,8 +42,7 @@ async fn run() -> anyhow::Result<()> {
         tokio::select! {
             obituary = stack.ended() => bail!("{obituary}"),
             failed = renew_token(auth, user) => failed,
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
+            () = interrupt.asked() => Ok(()),
         }
     }
     .await;

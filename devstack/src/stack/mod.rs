@@ -4,6 +4,7 @@
 
 mod child;
 mod database;
+mod interrupt;
 mod places;
 mod settings;
 mod stand_ins;
@@ -22,6 +23,7 @@ use child::Child;
 use database::Database;
 use stand_ins::StandIns;
 
+pub use interrupt::Interrupt;
 pub use places::local;
 
 /// Worker processes of one stack: enough to show that they share the queue.
@@ -32,7 +34,8 @@ const READY_PATIENCE: Duration = Duration::from_secs(60);
 /// What kind of stack is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct StackOptions {
-    /// Keep the rows for the next start, in `.local`; else all of it is gone afterwards.
+    /// Stay up on the usual ports, and keep rows and pictures in `.local` for the next start. Else only the API's port is
+    /// fixed, and all is gone afterwards.
     pub keep: bool,
     /// How long the RunPod simulator takes for a generation.
     pub generation_time: Duration,
@@ -62,11 +65,8 @@ impl Stack {
     pub async fn start(options: StackOptions, report: impl Fn(&str, Duration)) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let api_bind = settings::api_bind()?;
-        let metrics: Vec<SocketAddr> = (0..=WORKERS).map(places::metrics_bind).collect();
         places::require_free("API_BIND", api_bind)?;
-        for bind in &metrics {
-            places::require_free("the metrics", *bind)?;
-        }
+        let metrics = places::metrics_binds(1 + WORKERS, options.keep)?;
         settings::refuse_halves()?;
 
         let database = Database::start(options.keep).await?;

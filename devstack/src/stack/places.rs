@@ -31,9 +31,18 @@ pub(super) fn program(name: &str) -> anyhow::Result<PathBuf> {
     beside.with_context(|| format!("{name} is not built: run `make build`"))
 }
 
-/// Where process `number` serves its metrics: the API is 0.
-pub(super) fn metrics_bind(number: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, METRICS_PORT + number))
+/// Where `count` processes serve their metrics: side by side from the usual port if they stay up, else on any free ones.
+pub(super) fn metrics_binds(count: u16, usual: bool) -> anyhow::Result<Vec<SocketAddr>> {
+    if !usual {
+        // All are held until the last is chosen, so that none is chosen twice.
+        let held: Result<Vec<_>, _> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+        let addresses = held.context("no port is free")?.iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
+        return addresses.context("no port is free");
+    }
+    let binds: Vec<_> =
+        (0..count).map(|number| SocketAddr::from((Ipv4Addr::LOCALHOST, METRICS_PORT + number))).collect();
+    binds.iter().try_for_each(|bind| require_free("metrics", *bind))?;
+    Ok(binds)
 }
 
 /// Where the simulators listen: on their usual ports if these stay up, else on any that is free.

@@ -10,5 +10,6 @@ mod failures;
 mod fences;
 mod housekeeping;
 mod lives;
+mod processes;
 mod stopping;
 mod unknown;

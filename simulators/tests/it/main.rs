@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod program;
 mod runpod_endings;
 mod runpod_exchange;
 mod runpod_jobs;
 mod runpod_platform;
 mod runpod_webhooks;
+mod supabase_auth;
+mod supabase_storage;
 mod support;

@@ -7,7 +7,7 @@ use poem::listener::{Acceptor, Listener, TcpListener};
 use poem::web::Data;
 use poem::{EndpointExt, Route, Server, handler, http::StatusCode, post};
 use serde_json::{Value, json};
-use simulators::{RunPodHandle, RunPodOptions, RunPodSim, Time};
+use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim, Time};
 
 /// How long a test polls for what must happen soon.
 const SOON: Duration = Duration::from_secs(5);
@@ -122,5 +122,61 @@ pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(start.elapsed() < SOON, "not in time: {what}");
         tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// A project with everything in memory.
+pub(crate) fn project() -> SupabaseHandle {
+    SupabaseSim::start(SupabaseOptions::default()).unwrap()
+}
+
+/// An answer of storage.
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// A client of the storage simulator.
+pub(crate) struct Files {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    apikey: String,
+}
+
+impl Files {
+    /// With the service key.
+    pub(crate) fn of(sim: &SupabaseHandle) -> Self {
+        Self::with_token(sim, sim.service_key().to_owned())
+    }
+
+    pub(crate) fn with_token(sim: &SupabaseHandle, token: String) -> Self {
+        let url = format!("{}/storage/v1", sim.url());
+        Self { http: reqwest::Client::new(), url, token, apikey: sim.anon_key().to_owned() }
+    }
+
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}/{path}", self.url)).timeout(SOON);
+        request.bearer_auth(&self.token).header("apikey", &self.apikey)
+    }
+
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answered {
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        Answered { status, body: serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default() }
+    }
+
+    pub(crate) async fn json(&self, method: reqwest::Method, path: &str, body: &Value) -> Answered {
+        self.send(self.request(method, path).json(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answered {
+        self.send(self.request(reqwest::Method::GET, path)).await
+    }
+
+    /// Uploads as a PNG.
+    pub(crate) async fn upload(&self, path: &str, bytes: &[u8]) -> Answered {
+        let request = self.request(reqwest::Method::POST, &format!("object/{path}"));
+        self.send(request.header("content-type", "image/png").body(bytes.to_vec())).await
     }
 }

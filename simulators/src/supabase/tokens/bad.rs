@@ -121,7 +121,8 @@ impl Keys {
             }
             BadToken::UnknownKid => SigningKey::generate().sign(&good),
             BadToken::PublicKeyAsSecret => {
-                let (kid, jwk) = (lock(&self.keys)[0].kid.clone(), lock(&self.keys)[0].jwk().to_string());
+                let keys = lock(&self.keys);
+                let (kid, jwk) = (keys[0].kid.clone(), keys[0].jwk().to_string());
                 hmac(Algorithm::HS256, Some(kid), &good, jwk.as_bytes())
             }
             BadToken::WrongSecret => hmac(Algorithm::HS256, None, &good, b"another secret of at least 32 characters"),

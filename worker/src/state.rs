@@ -5,8 +5,8 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::images::{self, ImageStore};
-use shared::runpod::RunPod;
+use shared::images::{self, ImageStore, StoreError};
+use shared::runpod::{RunPod, SetupError};
 use sqlx::PgPool;
 use url::Url;
 
@@ -25,12 +25,21 @@ pub struct WorkerState {
     pub webhooks_enabled: bool,
 }
 
+/// Why no state can be made of the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("RunPod cannot be called")]
+    RunPod(#[from] SetupError),
+    #[error("the image store cannot be used")]
+    Images(#[from] StoreError),
+}
+
 impl WorkerState {
     /// Builds the clients that the settings describe. Makes no call yet.
     ///
     /// # Errors
     /// Settings that no client can be built from.
-    pub fn from_config(config: &Config, pool: PgPool, clock: Clock) -> anyhow::Result<Self> {
+    pub fn from_config(config: &Config, pool: PgPool, clock: Clock) -> Result<Self, StateError> {
         Ok(Self {
             runpod: RunPod::new(&config.runpod)?,
             images: images::connect(&config.storage, &config.supabase, &config.public_url, &clock)?,

@@ -1,4 +1,12 @@
 //! Boots the system on one machine: for demos, for development, and for every test that needs more than memory.
+//!
+//! - [`stack`]: the whole system as processes, as `make demo` and `make run` show it.
+//! - [`test_stack`]: the same inside one test, where time only passes when the test says so.
+//! - [`postgres`]: the private database server, and a database of its own for each test.
+//! - [`client`] and [`builders`]: acting as a user, through the API alone.
+//! - [`books`]: a user's ledger, to be shown.
+//!
+//! Services never depend on it; their tests do.
 
 pub mod books;
 pub mod builders;

@@ -25,14 +25,14 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts `program command` with `settings` added to our own environment; its output goes to `.local/log/{name}.log`.
+    /// Starts `program command` with `settings` added to our own environment; its output goes to `{logs}/{name}.log`.
     pub(super) fn spawn(
+        logs: &Path,
         name: &str,
-        program: &str,
-        command: &str,
+        (program, command): (&str, &str),
         settings: &[(String, String)],
     ) -> anyhow::Result<Self> {
-        let log = places::local_dir("log")?.join(format!("{name}.log"));
+        let log = logs.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let process = tied_to_us(&places::program(program)?)
             .arg(command)

@@ -80,17 +80,19 @@ impl Stack {
         let common = settings::common(api_bind, &stand_ins);
         let mut children = Vec::new();
         let api = settings::with(&common, "METRICS_BIND", metrics[0]);
-        children.push(Child::spawn("api", "shootx-api", "serve", &database.api_settings(api))?);
+        let log = places::local_dir(if options.keep { "log" } else { "demo/log" })?;
+        children.push(Child::spawn(&log, "api", ("shootx-api", "serve"), &database.api_settings(api))?);
         for number in 1..=WORKERS {
             let worker = settings::with(&common, "METRICS_BIND", metrics[usize::from(number)]);
             let settings = database.worker_settings(worker);
-            children.push(Child::spawn(&format!("worker-{number}"), "shootx-worker", "run", &settings)?);
+            children.push(Child::spawn(&log, &format!("worker-{number}"), ("shootx-worker", "run"), &settings)?);
         }
         let api_url = Url::parse(&format!("http://{api_bind}")).context("API_BIND makes no address")?;
         ready(&mut children, &api_url, &metrics).await?;
         report("api and workers", begun.elapsed());
 
-        let addresses = addresses(&api_url, &stand_ins, &database, &metrics);
+        let mut addresses = addresses(&api_url, &stand_ins, &database, &metrics);
+        addresses.push(("logs", log.display().to_string()));
         Ok(Self {
             api_url,
             auth: stand_ins.auth.clone(),
@@ -163,6 +165,5 @@ fn addresses(
     ];
     let pages = metrics.iter().map(|bind| format!("http://{bind}/metrics"));
     addresses.push(("metrics", pages.collect::<Vec<_>>().join("  ")));
-    addresses.push(("logs", format!("{}", places::local().join("log").display())));
     addresses
 }

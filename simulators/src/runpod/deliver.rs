@@ -80,6 +80,7 @@ impl Platform {
             engine.counts.webhooks_delivered += u64::from(delivered);
             if let Some(job) = engine.job_mut(&delivery.id) {
                 job.webhook_log.delivered += u32::from(delivered);
+                job.webhook_log.failed += u32::from(!delivered);
                 job.webhook_log.last_status = status;
             }
             if !delivered {

@@ -24,6 +24,8 @@ pub struct WebhookView {
     pub tries: u32,
     /// Those that were answered 200.
     pub delivered: u32,
+    /// Those that were answered otherwise or not at all.
+    pub failed: u32,
     /// The last answer's status; none when there was no answer.
     pub last_status: Option<u16>,
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::{get, http};
+
 #[tokio::test]
 async fn the_program_says_where_it_listens_and_stops_when_told() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_simulators"))
@@ -17,11 +19,10 @@ async fn the_program_says_where_it_listens_and_stops_when_told() {
     let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert_eq!((&lines[0]["simulator"], &lines[1]["simulator"]), (&"runpod".into(), &"supabase".into()));
     let url = format!("{}/ep/health", lines[0]["api_url"].as_str().unwrap());
-    let health =
-        reqwest::Client::new().get(url).bearer_auth(lines[0]["api_key"].as_str().unwrap()).send().await.unwrap();
+    let health = http().get(url).bearer_auth(lines[0]["api_key"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(health.status(), 200);
     let jwks = format!("{}/.well-known/jwks.json", lines[1]["issuer"].as_str().unwrap());
-    assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200);
+    assert_eq!(get(jwks).await.unwrap().status(), 200);
 
     let told = Command::new("kill").arg(program.id().to_string()).status().unwrap();
     assert!(told.success());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use simulators::{HttpFault, Operation, RunPodFault};
 
-use crate::support::{Client, at_once, model};
+use crate::support::{Client, at_once, http, model};
 
 #[tokio::test]
 async fn refusals_make_no_job() {
@@ -33,7 +33,7 @@ async fn a_429_can_say_when_to_come_back() {
     let sim = at_once();
     sim.script(HttpFault::TooManyRequests { retry_after_s: Some(7) });
     let url = format!("{}/ep1/health", sim.api_url());
-    let answer = reqwest::Client::new().get(url).bearer_auth(sim.api_key()).send().await.unwrap();
+    let answer = http().get(url).bearer_auth(sim.api_key()).send().await.unwrap();
     assert_eq!(answer.headers()["retry-after"], "7");
 }
 
@@ -55,7 +55,7 @@ async fn an_answer_that_never_comes_leaves_a_job_behind() {
     let sim = at_once();
     sim.script(RunPodFault::new(HttpFault::NoAnswer).on(Operation::Run));
     let url = format!("{}/ep1/run", sim.api_url());
-    let request = reqwest::Client::new().post(url).bearer_auth(sim.api_key()).json(&json!({"input": model("x")}));
+    let request = http().post(url).bearer_auth(sim.api_key()).json(&json!({"input": model("x")}));
     let error = request.timeout(Duration::from_millis(200)).send().await.unwrap_err();
     assert!(error.is_timeout());
     assert_eq!(sim.counts().jobs_made, 1);

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use simulators::runpod::JobFault;
 use simulators::{HttpFault, Operation, RunPodFault, RunPodOptions, RunPodSim};
 
-use crate::support::{Client, at_once, by_hand, model, options};
+use crate::support::{Client, at_once, by_hand, get, http, model, options};
 
 #[tokio::test]
 async fn a_wrong_key_is_refused_and_an_unknown_endpoint_is_not_found() {
     let sim = RunPodSim::start(RunPodOptions { endpoints: vec!["ep1".to_owned()], ..options() }).unwrap();
-    let http = reqwest::Client::new();
+    let http = http();
     let post = |endpoint: &str, key: &str| {
         let url = format!("{}/{endpoint}/run", sim.api_url());
         http.post(url).header("authorization", key).json(&json!({"input": model("x")})).send()
@@ -178,7 +178,7 @@ async fn a_rate_is_drawn_from_the_seed() {
 async fn other_processes_script_faults_and_count_jobs_over_http() {
     let sim = at_once();
     let client = Client::of(&sim);
-    let http = reqwest::Client::new();
+    let http = http();
     let faults = format!("{}/_sim/faults", sim.base_url());
     let script = json!([{"fault": "product_error", "code": "GPU_ERROR", "prompt_contains": "coat"}, {"fault": "server_error", "on": "status", "times": 2}]);
     let answer = http.post(&faults).json(&script).send().await.unwrap();
@@ -201,7 +201,7 @@ async fn other_processes_script_faults_and_count_jobs_over_http() {
     assert_eq!(client.status_code(&id).await, 200);
 
     let seen: Value =
-        reqwest::get(format!("{}/_sim/jobs?prompt_contains=coat", sim.base_url())).await.unwrap().json().await.unwrap();
+        get(format!("{}/_sim/jobs?prompt_contains=coat", sim.base_url())).await.unwrap().json().await.unwrap();
     assert_eq!(
         (&seen["counts"]["jobs_made"], &seen["counts"]["requests"]["run"], &seen["matching"]),
         (&json!(1), &json!(1), &json!(1))

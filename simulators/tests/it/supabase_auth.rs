@@ -11,7 +11,7 @@ use simulators::supabase::{BadToken, Signing};
 use simulators::{HttpFault, Operation, SupabaseFault, SupabaseHandle, SupabaseOptions, SupabaseSim};
 use uuid::Uuid;
 
-use crate::support::project;
+use crate::support::{get, http, project};
 
 struct Auth<'a> {
     sim: &'a SupabaseHandle,
@@ -20,7 +20,7 @@ struct Auth<'a> {
 
 impl<'a> Auth<'a> {
     fn of(sim: &'a SupabaseHandle) -> Self {
-        Self { sim, http: reqwest::Client::new() }
+        Self { sim, http: http() }
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
@@ -37,7 +37,7 @@ impl<'a> Auth<'a> {
     }
 
     async fn jwks(&self) -> Value {
-        reqwest::get(format!("{}/auth/v1/.well-known/jwks.json", self.sim.url())).await.unwrap().json().await.unwrap()
+        get(format!("{}/auth/v1/.well-known/jwks.json", self.sim.url())).await.unwrap().json().await.unwrap()
     }
 }
 
@@ -124,7 +124,7 @@ async fn refusals_have_the_platforms_codes() {
         assert!(answer["msg"].is_string());
     }
     let url = format!("{}/auth/v1/signup", sim.url());
-    let keyless = reqwest::Client::new().post(url).json(&credentials()).send().await.unwrap();
+    let keyless = http().post(url).json(&credentials()).send().await.unwrap();
     assert_eq!(keyless.status(), 401);
 }
 
@@ -196,11 +196,11 @@ async fn a_project_with_the_shared_secret_lists_no_keys() {
 async fn the_jwks_can_be_cached_and_can_be_down() {
     let sim = project();
     let url = format!("{}/auth/v1/.well-known/jwks.json", sim.url());
-    assert_eq!(reqwest::get(&url).await.unwrap().headers()["cache-control"], "public, max-age=600");
+    assert_eq!(get(&url).await.unwrap().headers()["cache-control"], "public, max-age=600");
     sim.script(SupabaseFault::new(HttpFault::ServerError { status: 503 }).on(Operation::Jwks).times(2));
-    assert_eq!(reqwest::get(&url).await.unwrap().status(), 503);
-    assert_eq!(reqwest::get(&url).await.unwrap().status(), 503);
-    assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
+    assert_eq!(get(&url).await.unwrap().status(), 503);
+    assert_eq!(get(&url).await.unwrap().status(), 503);
+    assert_eq!(get(&url).await.unwrap().status(), 200);
     assert_eq!(sim.requests()[&Operation::Jwks], 4);
 }
 
@@ -255,7 +255,7 @@ async fn a_token_expires_when_the_clock_is_moved() {
 #[tokio::test]
 async fn other_processes_sign_tokens_and_rotate_keys_over_http() {
     let sim = project();
-    let http = reqwest::Client::new();
+    let http = http();
     let user = Uuid::new_v4();
     let answer =
         http.post(format!("{}/_sim/token", sim.url())).json(&json!({"user_id": user, "claims": {"role": "odd"}}));
@@ -264,6 +264,6 @@ async fn other_processes_sign_tokens_and_rotate_keys_over_http() {
     assert_eq!((&claims["sub"], &claims["role"]), (&json!(user), &json!("odd")));
     let jwks: Value = http.post(format!("{}/_sim/rotate", sim.url())).send().await.unwrap().json().await.unwrap();
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 2);
-    let keys: Value = reqwest::get(format!("{}/_sim/keys", sim.url())).await.unwrap().json().await.unwrap();
+    let keys: Value = get(format!("{}/_sim/keys", sim.url())).await.unwrap().json().await.unwrap();
     assert_eq!(keys["service_key"], sim.service_key());
 }

@@ -6,7 +6,7 @@ use simulators::supabase::{BadToken, StorageFault};
 use simulators::{HttpFault, Operation, SupabaseFault, SupabaseHandle, SupabaseOptions, SupabaseSim};
 use uuid::Uuid;
 
-use crate::support::{Answered, Files, project};
+use crate::support::{Answered, Files, get, http, project};
 
 /// A project with the private bucket `pictures`: PNG only, a mebibyte at most.
 async fn with_bucket() -> SupabaseHandle {
@@ -127,7 +127,7 @@ async fn a_link_opens_one_object_until_it_expires() {
     let signed = files.json(Method::POST, "object/sign/pictures/u1/a.png", &json!({"expiresIn": 60})).await;
     let link = signed.body["signedURL"].as_str().unwrap();
     assert!(link.starts_with("/object/sign/pictures/u1/a.png?token="), "relative: {link}");
-    let open = |link: String| reqwest::get(format!("{}/storage/v1{link}", sim.url()));
+    let open = |link: String| get(format!("{}/storage/v1{link}", sim.url()));
     let answer = open(link.to_owned()).await.unwrap();
     assert!(answer.headers().contains_key("expires") && !answer.headers().contains_key("cache-control"));
     assert_eq!(answer.text().await.unwrap(), "bytes");
@@ -184,7 +184,7 @@ async fn an_upload_link_serves_once() {
     let files = Files::of(&sim);
     let link = files.json(Method::POST, "object/upload/sign/pictures/up.png", &json!({})).await.body["url"].clone();
     let url = format!("{}/storage/v1{}", sim.url(), link.as_str().unwrap());
-    let put = || reqwest::Client::new().put(&url).header("content-type", "image/png").body("x").send();
+    let put = || http().put(&url).header("content-type", "image/png").body("x").send();
     assert_eq!(put().await.unwrap().json::<Value>().await.unwrap(), json!({"Key": "pictures/up.png"}));
     assert_eq!(put().await.unwrap().json::<Value>().await.unwrap()["code"], "KeyAlreadyExists");
 }
@@ -266,7 +266,7 @@ async fn objects_are_moved_copied_and_deleted() {
 async fn keys_are_taken_as_the_platform_takes_them() {
     let sim = with_bucket().await;
     let url = format!("{}/storage/v1/bucket/pictures", sim.url());
-    let http = reqwest::Client::new();
+    let http = http();
     let ask = |apikey: Option<&str>, bearer: Option<&str>| {
         let request = http.get(&url);
         let request = apikey.map_or(request.try_clone().unwrap(), |key| request.header("apikey", key));
@@ -358,10 +358,10 @@ async fn faults_answer_as_the_platform_does_and_do_nothing() {
     assert_eq!(sim.objects().len(), 1);
 
     let script = json!({"fault": "slow_down", "on": "sign", "times": 1});
-    let posted = reqwest::Client::new().post(format!("{}/_sim/faults", sim.url())).json(&script).send().await.unwrap();
+    let posted = http().post(format!("{}/_sim/faults", sim.url())).json(&script).send().await.unwrap();
     assert_eq!(posted.status(), 200);
     assert_eq!(files.json(Method::POST, "object/sign/pictures/a.png", &json!({"expiresIn": 60})).await.status, 429);
-    let seen: Value = reqwest::get(format!("{}/_sim/objects", sim.url())).await.unwrap().json().await.unwrap();
+    let seen: Value = get(format!("{}/_sim/objects", sim.url())).await.unwrap().json().await.unwrap();
     assert_eq!((&seen["count"], &seen["requests"]["sign"]), (&json!(1), &json!(1)));
 }
 

@@ -3,7 +3,7 @@
 use poem::endpoint::make_sync;
 use poem::http::header;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
-use poem_openapi::OpenApiService;
+use poem_openapi::{ContactObject, OpenApiService};
 
 use crate::endpoints::credits::CreditsApi;
 use crate::endpoints::files::find_file;
@@ -29,7 +29,10 @@ type Operations = (GenerateApi, StatusApi, GenerationsApi, CreditsApi, WebhookAp
 
 fn service() -> OpenApiService<Operations, ()> {
     let operations = (GenerateApi, StatusApi, GenerationsApi, CreditsApi, WebhookApi, HealthApi);
-    OpenApiService::new(operations, "ShootX", VERSION).description(DESCRIPTION).server("/")
+    OpenApiService::new(operations, "ShootX", VERSION)
+        .description(DESCRIPTION)
+        .contact(ContactObject::new().name("ShootX"))
+        .server("/")
 }
 
 /// The application on `state`, with everything that surrounds its endpoints.

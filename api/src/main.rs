@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -11,6 +12,9 @@ use shared::config::{Config, Process};
 use shared::{db, telemetry};
 use shootx_api::{ApiState, bind, document, serve};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long closing the database connections may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ShootX API. Settings come from environment variables alone; deploy/env.template lists them.
 #[derive(Parser)]
@@ -65,7 +69,9 @@ async fn run() -> anyhow::Result<()> {
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
     let acceptor = bind(config.api_bind, config.tls.as_ref()).await?;
     serve(state, acceptor, stopped()?).await?;
-    pool.close().await;
+    if tokio::time::timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
+        tracing::warn!("stopped while a database connection was still in use");
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -33,10 +33,9 @@ impl Cursor {
         let parse = || {
             let place: [u8; PLACE_BYTES] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
             let (micros, id) = place.split_at(8);
-            Some(Self {
-                created_at: DateTime::from_timestamp_micros(i64::from_be_bytes(micros.try_into().ok()?))?,
-                id: Uuid::from_slice(id).ok()?,
-            })
+            // Nothing was created before 1970, and the database refuses times from before the calendar.
+            let micros = i64::from_be_bytes(micros.try_into().ok()?).max(0);
+            Some(Self { created_at: DateTime::from_timestamp_micros(micros)?, id: Uuid::from_slice(id).ok()? })
         };
         parse().ok_or_else(|| ApiError::Malformed("cursor must be the next of an earlier page".to_owned()))
     }
@@ -54,6 +53,13 @@ mod tests {
         let created_at = DateTime::from_timestamp_micros(1_795_000_000_123_456).unwrap();
         let cursor = Cursor { created_at, id: Uuid::from_u128(7) };
         assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
+    }
+
+    #[test]
+    fn a_made_up_cursor_asks_for_no_time_that_the_database_lacks() {
+        let long_ago = Cursor::decode(&format!("g{}", "A".repeat(31))).unwrap();
+        assert_eq!(long_ago.created_at, DateTime::UNIX_EPOCH);
+        assert!(Cursor::decode(&format!("f{}", "_".repeat(31))).is_err());
     }
 
     #[test]

@@ -6,15 +6,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use poem::Server;
-use poem::listener::{AcceptorExt, BoxAcceptor, RustlsCertificate, RustlsConfig, TcpAcceptor};
+use poem::listener::{AcceptorExt, BoxAcceptor, IntoTlsConfigStream, RustlsCertificate, RustlsConfig, TcpAcceptor};
 use shared::config::Tls;
 use thiserror::Error;
 
 use crate::app::build;
 use crate::state::ApiState;
 
-/// How long requests in flight may take to finish after the signal to stop.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long requests in flight may take to finish after the signal to stop: within the 25 s before a kill, with a rest
+/// for closing the database connections.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(22);
 /// A connection on which nothing happens for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Requests one HTTP/2 connection may have open.
@@ -54,7 +55,7 @@ pub async fn bind(address: SocketAddr, tls: Option<&Tls>) -> Result<BoxAcceptor,
     let Some(tls) = tls else { return Ok(acceptor.boxed()) };
     let certificate = RustlsCertificate::new().cert(read("TLS_CERT", &tls.cert)?).key(read("TLS_KEY", &tls.key)?);
     let config = RustlsConfig::new().fallback(certificate);
-    Ok(acceptor.rustls(futures::stream::iter([config])).boxed())
+    Ok(acceptor.rustls(config.into_stream().map_err(ServeError::Tls)?).boxed())
 }
 
 fn read(name: &'static str, path: &std::path::Path) -> Result<Vec<u8>, ServeError> {

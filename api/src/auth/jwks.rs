@@ -10,7 +10,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use shared::clock::Clock;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 /// A set is used this long without asking again: what the issuer's own cache header says.
@@ -98,12 +98,17 @@ impl Jwks {
     pub(crate) async fn find(&self, kid: &str, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
         let now = self.0.clock.now();
         let seen = self.current();
-        if seen.is_within(FRESH_FOR, now)
-            && let Some(key) = seen.find(kid, algorithm)
-        {
-            return Some(key);
+        let known = seen.find(kid, algorithm).filter(|_| seen.is_within(TRUSTED_FOR, now));
+        if known.is_some() && seen.is_within(FRESH_FOR, now) {
+            return known;
         }
-        self.refresh(&seen, now).await;
+        let attempt = match (self.0.attempt.try_lock(), known) {
+            (Ok(attempt), _) => attempt,
+            // Someone is renewing an old set: whoever finds her key in it need not wait for a slow issuer.
+            (Err(_), Some(known)) => return Some(known),
+            (Err(_), None) => self.0.attempt.lock().await,
+        };
+        self.refresh(attempt, &seen, now).await;
         let set = self.current();
         if set.is_within(TRUSTED_FOR, now) { set.find(kid, algorithm) } else { None }
     }
@@ -113,8 +118,7 @@ impl Jwks {
     }
 
     /// Fetches the set unless someone else has since `seen` was read, or the last fetch is too recent.
-    async fn refresh(&self, seen: &Arc<KeySet>, now: DateTime<Utc>) {
-        let mut attempt = self.0.attempt.lock().await;
+    async fn refresh(&self, mut attempt: MutexGuard<'_, Option<Attempt>>, seen: &Arc<KeySet>, now: DateTime<Utc>) {
         if !Arc::ptr_eq(seen, &self.current()) {
             return;
         }

@@ -24,6 +24,8 @@ struct Credits {
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Credits")]
 impl CreditsApi {
     /// The caller's balance
+    ///
+    /// A user who was never given credits has 0.
     #[oai(path = "/credits", method = "get", operation_id = "find_credits")]
     async fn find_credits(&self, state: Data<&ApiState>, caller: Caller) -> Result<CreditsAnswer, ApiError> {
         let balance = ledger::balance(&state.pool, caller.user_id()).await?;

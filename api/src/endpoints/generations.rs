@@ -34,6 +34,8 @@ struct Page {
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Generations")]
 impl GenerationsApi {
     /// The caller's generations, newest first
+    ///
+    /// Follow `next` until it is null. What is created meanwhile does not shift the pages.
     #[oai(path = "/generations", method = "get", operation_id = "list_generations")]
     async fn list_generations(
         &self,

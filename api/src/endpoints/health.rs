@@ -29,6 +29,8 @@ struct Health {
 #[OpenApi(tag = "Tag::Health")]
 impl HealthApi {
     /// Whether the process runs
+    ///
+    /// Asks nothing of anything else: a failing answer means that the process should be restarted.
     #[oai(path = "/livez", method = "get", operation_id = "find_liveness")]
     async fn find_liveness(&self) -> LiveAnswer {
         LiveAnswer

@@ -38,7 +38,8 @@ impl Routes {
 
     /// The route as logs and metrics name it.
     pub(crate) fn name(&self, route: Option<&PathPattern>) -> String {
-        match route {
+        // What no operation and no page answers is known by the pattern of nothing.
+        match route.filter(|pattern| !pattern.0.is_empty()) {
             Some(pattern) => self.find(pattern).map_or(pattern.0.as_ref(), |operations| &operations.path).to_owned(),
             None => NO_ROUTE.to_owned(),
         }

@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod key_rotation;
 mod list_generations;
+mod observation;
 mod problems;
 mod tokens;
 mod validation;

@@ -1,0 +1,110 @@
+//! What is seen from outside: counts that match the rows, and log lines that betray nothing.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use devstack::builders::model;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::Method;
+use serde_json::Value;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::harness::{Answered, Stack};
+
+/// What was logged, line by line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The access lines of one request.
+    fn of(&self, request_id: &str) -> Vec<Value> {
+        let lines = self.text();
+        let parsed = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        parsed.filter(|line| line["span"]["request_id"] == request_id && line["message"] == "answered").collect()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_request_leaves_one_line_without_body_token_or_query() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    let token = stack.issuer.token(user.id);
+    let client = stack.client(Some(token.clone()));
+    let request = client.request(Method::POST, "/api/v1/generate?key=in-the-query").header("X-Request-Id", "req-1");
+    let request = request.header("Idempotency-Key", "a-key-of-mine");
+    client.send(request.json(&model().prompt("a secret garden").build())).await.unwrap().answered(202);
+
+    let answered = lines.of("req-1");
+    assert_eq!(answered.len(), 1, "{answered:?}");
+    let line = &answered[0];
+    assert_eq!((&line["method"], &line["route"]), (&"POST".into(), &"/api/v1/generate".into()));
+    assert_eq!((&line["status"], &line["user_id"]), (&202.into(), &user.id.to_string().into()));
+    assert!(line["bytes_in"].as_u64() > Some(100) && line["bytes_out"].as_u64() > Some(100), "{line}");
+    assert!(line["duration_ms"].is_u64(), "{line}");
+
+    let ours: String = lines.text().lines().filter(|line| line.contains("shootx_api")).collect();
+    let signature = token.rsplit('.').next().unwrap();
+    for secret in ["secret garden", "in-the-query", "a-key-of-mine", signature] {
+        assert!(!ours.contains(secret), "{secret}");
+    }
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn counts_are_what_happened_and_routes_are_those_of_the_document() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let page = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    stack.leave_credits(&user, 3).await;
+    let id = user.client.generate_once("key", &model().build()).await.unwrap().expecting(202).generation_id();
+    user.client.generate_once("key", &model().build()).await.unwrap().answered(202);
+    user.client.generate(&model().build()).await.unwrap().answered(402);
+    user.client.status(id).await.unwrap().answered(200);
+    user.client.get("/made/up/path").await.unwrap().answered(404);
+    let webhook = user.client.request(Method::POST, "/api/v1/webhook/comfyui?g=1");
+    user.client.send(webhook).await.unwrap().answered(401);
+    let text = page.render();
+    for line in [
+        r#"shootx_accepts_total{outcome="accepted"} 1"#,
+        r#"shootx_accepts_total{outcome="replayed"} 1"#,
+        r#"shootx_accepts_total{outcome="insufficient_credits"} 1"#,
+        r#"shootx_webhooks_total{outcome="refused"} 1"#,
+        r#"shootx_http_requests_total{route="/api/v1/status/{generation_id}",method="GET",status="200"} 1"#,
+        r#"shootx_http_requests_total{route="none",method="GET",status="404"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    stack.finish().await;
+}

@@ -40,7 +40,7 @@ create table gateway.run (
   target_seconds integer not null check (target_seconds > 0),
   max_seconds integer not null check (max_seconds > 0),
   attempt smallint not null default 1 check (attempt between 1 and 3),
-  timeouts smallint not null default 0,       -- provider timeouts so far: one may be retried
+  timeouts smallint not null default 0,       -- failures that may be retried once, so far
   tries smallint not null default 0,          -- unavailable answers in a row: drives the backoff
   polls integer not null default 0,           -- looks since submission: drives the poll interval
   lost_looks smallint not null default 0,     -- looks in a row that found no such provider job

@@ -1,7 +1,7 @@
 //! The queue's jobs: wake-ups that carry an id and nothing else. SQL.
 //!
-//! Rows are the truth, jobs are wake-ups: losing or repeating one may delay work, never corrupt it. This
-//! file, `generation/accept.sql` and the worker's fences are all that know apalis.
+//! Rows are the truth, jobs are wake-ups: losing or repeating one may delay work, never corrupt it. Who may
+//! know the queue's tables is listed in `scripts/check-layers`.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -10,28 +10,7 @@ use ulid::Ulid;
 
 use crate::ids::GenerationId;
 
-/// A queue of jobs: `apalis.jobs.job_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Queue {
-    /// Hand a queued run to the provider.
-    Submit,
-    /// Store what the provider made.
-    Collect,
-}
-
-impl Queue {
-    /// Every queue there is.
-    pub const ALL: [Self; 2] = [Self::Submit, Self::Collect];
-
-    /// Its name in `apalis.jobs`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Submit => "submit",
-            Self::Collect => "collect",
-        }
-    }
-}
+pub use crate::queue::Queue;
 
 /// What a job carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

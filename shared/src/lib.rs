@@ -13,6 +13,7 @@ pub mod images;
 pub mod jobs;
 pub mod ledger;
 pub mod pricing;
+pub mod queue;
 pub mod queue_housekeeping;
 pub mod retry;
 pub mod runpod;

@@ -31,7 +31,8 @@ pub async fn attend(state: &WorkerState, leased: &Leased) -> Result<&'static str
 pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
     let run = &leased.run;
     let jobs = attempt::list_open(&state.pool, run.generation_id).await?;
-    if run.cancel_requested_at.is_some() {
+    // Collecting, it is too late to cancel.
+    if run.cancel_requested_at.is_some() && run.stage != Stage::Collecting {
         call_off(state, leased, &jobs).await;
         return Ok(Event::CancelRequested);
     }

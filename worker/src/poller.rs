@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use shared::generation::lease;
+use shared::generation::lease::{self, Leased};
 use shared::generation::webhook::POLL_CHANNEL;
 use shared::telemetry::names;
 use sqlx::postgres::PgListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -16,67 +16,88 @@ use crate::steps::StepError;
 
 /// Longest time between two looks for due runs.
 const TICK: Duration = Duration::from_secs(1);
-/// Runs that one look leases, and asks about at once.
-const BATCH: i64 = 16;
+/// Runs that one process asks about at once. One slow answer takes one of these, and holds up nobody else.
+const AT_ONCE: usize = 32;
 /// Pause after the database failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// Looks until told to stop; a database that fails is waited for.
+///
+/// What is under way then is dropped: its lease expires and another poller takes it up.
 pub async fn run(state: WorkerState, stop: CancellationToken) {
+    let mut under_way = JoinSet::new();
     let mut bell = None;
     while !stop.is_cancelled() {
         if bell.is_none() {
             bell = listen(&state).await;
         }
-        let pause = match tick(&state).await {
-            Ok(0) => TICK,
-            Ok(_) => Duration::ZERO,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "due runs could not be read");
-                FAILURE_PAUSE
-            }
-        };
+        while under_way.try_join_next().is_some() {}
+        let pause = start_due(&state, &mut under_way).await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "due runs could not be read");
+            FAILURE_PAUSE
+        });
+        let full = under_way.len() >= AT_ONCE;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-            () = rung(&mut bell), if !pause.is_zero() => {}
+            _ = under_way.join_next(), if full => {}
+            () = tokio::time::sleep(pause), if !full => {}
+            () = rung(&mut bell), if !full => {}
         }
     }
 }
 
-/// Attends to every run that is due now, at most one batch; returns how many that were.
+/// Leases as many due runs as there are free places and starts to ask about them; returns when to look again.
+async fn start_due(state: &WorkerState, under_way: &mut JoinSet<()>) -> Result<Duration, sqlx::Error> {
+    let free = AT_ONCE.saturating_sub(under_way.len());
+    if free == 0 {
+        return Ok(TICK);
+    }
+    let due = lease::due_for_poll(&state.pool, limit(free)).await?;
+    let all_taken = due.len() == free;
+    for leased in due {
+        let state = state.clone();
+        under_way.spawn(async move { attend_one(&state, "poll", leased).await });
+    }
+    Ok(if all_taken { Duration::ZERO } else { TICK })
+}
+
+/// Attends to the runs that are due now, at most [`AT_ONCE`] of them; returns how many that were.
 ///
 /// # Errors
 /// If due runs could not be leased. What one run meets is logged and does not hold up the others.
 pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
-    let due = lease::due_for_poll(&state.pool, BATCH).await?;
+    let due = lease::due_for_poll(&state.pool, limit(AT_ONCE)).await?;
     let count = due.len();
     attend_all(state, "poll", due).await;
     Ok(count)
 }
 
-pub(crate) async fn attend_all(state: &WorkerState, step: &'static str, leased: Vec<lease::Leased>) {
-    let at_once = leased.len().max(1);
-    futures::stream::iter(leased)
-        .for_each_concurrent(at_once, |leased| {
-            let span = tracing::info_span!(
-                "step",
-                step,
-                attempt = leased.run.attempt,
-                generation_id = tracing::field::Empty,
-                request_id = tracing::field::Empty
-            );
-            async move { count(step, attend::attend(state, &leased).await) }.instrument(span)
-        })
-        .await;
+fn limit(places: usize) -> i64 {
+    i64::try_from(places).expect("places are few")
 }
 
-fn count(step: &'static str, result: Result<&'static str, StepError>) {
-    let outcome = result.unwrap_or_else(|error| {
+/// Attends to all of these at once and waits for the last.
+pub(crate) async fn attend_all(state: &WorkerState, step: &'static str, leased: Vec<Leased>) {
+    futures::future::join_all(leased.into_iter().map(|leased| attend_one(state, step, leased))).await;
+}
+
+async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
+    let span = tracing::info_span!(
+        "step",
+        step,
+        attempt = leased.run.attempt,
+        generation_id = tracing::field::Empty,
+        request_id = tracing::field::Empty
+    );
+    let outcome = async { named(attend::attend(state, &leased).await) }.instrument(span).await;
+    metrics::counter!(names::STEPS_TOTAL, "step" => step, "outcome" => outcome).increment(1);
+}
+
+fn named(result: Result<&'static str, StepError>) -> &'static str {
+    result.unwrap_or_else(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "step failed; its lease will expire");
         "error"
-    });
-    metrics::counter!(names::STEPS_TOTAL, "step" => step, "outcome" => outcome).increment(1);
+    })
 }
 
 async fn listen(state: &WorkerState) -> Option<PgListener> {

@@ -11,6 +11,7 @@ use crate::credits::Credits;
 use crate::db;
 use crate::ids::{GenerationId, UserId};
 use crate::jobs::{Job, new_job_id};
+use crate::ledger;
 use crate::workflow::Request;
 
 /// How long an idempotency key and its answer are kept.
@@ -93,16 +94,30 @@ pub enum AcceptError {
 pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, AcceptError> {
     let fingerprint = new.request.fingerprint();
     for _ in 0..ACCEPT_TRIES_MAX {
-        match try_accept(pool, new, &fingerprint).await {
-            Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("idempotency_key_once") => {
-                if let Some(answer) = stored_answer(pool, new, &fingerprint).await? {
-                    return answer;
-                }
-            }
+        let refused = match try_accept(pool, new, &fingerprint).await {
+            Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("idempotency_key_once") => None,
+            // The first of two duplicates may have taken what the second, which waited for it, then lacks.
+            Err(error @ (AcceptError::InsufficientCredits { .. } | AcceptError::RateLimited { .. })) => Some(error),
             decided => return decided,
+        };
+        if let Some(answer) = stored_answer(pool, new, &fingerprint).await? {
+            return answer;
+        }
+        if let Some(refused) = refused {
+            return Err(explained(pool, new, refused).await?);
         }
     }
     Err(AcceptError::Database(sqlx::Error::RowNotFound))
+}
+
+/// The refusal with the balance as it is now, not as it was before waiting for another request.
+async fn explained(pool: &PgPool, new: &NewGeneration<'_>, refused: AcceptError) -> Result<AcceptError, sqlx::Error> {
+    Ok(match refused {
+        AcceptError::InsufficientCredits { price, .. } => {
+            AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }
+        }
+        other => other,
+    })
 }
 
 async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
@@ -164,6 +179,9 @@ async fn stored_answer(
     new: &NewGeneration<'_>,
     fingerprint: &[u8; 32],
 ) -> Result<Option<Result<Accepted, AcceptError>>, sqlx::Error> {
+    if new.key.is_none() {
+        return Ok(None);
+    }
     sqlx::query!(
         r#"
         delete from gateway.idempotency_key

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::run::Run;
 use crate::credits::Credits;
-use crate::jobs::Queue;
+use crate::queue::Queue;
 use crate::runpod::Retry;
 
 /// What was seen to happen to a run.

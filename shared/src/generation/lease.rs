@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
+use super::run::COLLECT_GRACE;
 use super::{Run, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, LeaseId, UserId};
@@ -149,8 +150,8 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
     load(pool, lease_id, now.first().copied()).await
 }
 
-/// Leases at most `limit` runs that nothing else will move: overdue, cancelled while queued, or abandoned
-/// by a worker that died while submitting.
+/// Leases at most `limit` runs that nothing else will move: overdue, cancelled while queued, abandoned by a
+/// worker that died while submitting, or collecting in vain.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -167,6 +168,9 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
               and (deadline_at <= gateway.now()
                    or (stage = 'queued' and cancel_requested_at is not null)
                    or (stage = 'submitting' and poll_at is null))
+               or stage = 'collecting'
+              and (leased_until is null or leased_until <= gateway.now())
+              and deadline_at + make_interval(secs => $4) <= gateway.now()
             order by deadline_at
             limit $3
             for update skip locked)
@@ -175,6 +179,7 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
         lease_id as LeaseId,
         LEASE.as_secs_f64(),
         limit,
+        COLLECT_GRACE.as_seconds_f64(),
     )
     .fetch_all(pool)
     .await?;

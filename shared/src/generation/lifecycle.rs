@@ -1,5 +1,8 @@
 //! The state machine of a generation: the only place that knows which stage follows which. Pure.
 //!
+//! The one move made elsewhere is taking a queued run for submission: `lease::for_submission` leases and moves
+//! it in one statement, as [`Event::LeasedForSubmission`] says here.
+//!
 //! A step leases a run, acts, and turns what it saw into an [`Event`]; [`next`] says what that means as
 //! data; `store::commit` writes it in one transaction.
 
@@ -8,10 +11,10 @@ use thiserror::Error;
 
 use super::Stage;
 use super::event::{Callback, Event, NextJob, Transition};
-use super::run::{ATTEMPTS_MAX, LOST_GRACE, LOST_LOOKS, Run, UNKNOWN_WAIT};
+use super::run::{ATTEMPTS_MAX, COLLECT_GRACE, LOST_GRACE, LOST_LOOKS, Run, UNKNOWN_WAIT};
 use crate::credits::Credits;
-use crate::jobs::Queue;
 use crate::pricing;
+use crate::queue::Queue;
 use crate::runpod::Retry;
 
 /// An event that cannot happen in the run's stage: a bug, or a lease that was not held.
@@ -105,6 +108,10 @@ fn from_collecting(run: &Run, event: Event, now: DateTime<Utc>) -> Transition {
             to
         }
         Event::CollectUnavailable { stored, .. } => collected(run, stored, "result_lost", now),
+        // Its step should have said so long ago: it never comes to its end.
+        Event::DeadlinePassed if now >= run.collect_until() + COLLECT_GRACE => {
+            failed(run, "result_lost", "collecting_abandoned", now)
+        }
         _late => noted(run),
     }
 }

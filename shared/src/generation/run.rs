@@ -16,6 +16,8 @@ pub const QUEUE_ALLOWANCE: TimeDelta = TimeDelta::minutes(10);
 pub const PROVIDER_TTL_MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// How long the provider keeps a finished job's result.
 pub(super) const RESULT_KEPT: TimeDelta = TimeDelta::minutes(30);
+/// A run still collecting this long after its result was given up is settled by the sweeper.
+pub(super) const COLLECT_GRACE: TimeDelta = TimeDelta::minutes(5);
 /// How long a webhook link outlives its generation's deadline.
 pub const WEBHOOK_GRACE: TimeDelta = TimeDelta::hours(1);
 /// A provider job that is not found counts as lost only after this time since its submission,
@@ -62,7 +64,7 @@ pub struct Run {
     pub max_seconds: i32,
     /// The provider job that may exist now, from 1.
     pub attempt: i16,
-    /// Timeouts at the provider so far.
+    /// Failures so far that may be retried once, timeouts above all.
     pub timeouts: i16,
     /// Unavailable answers in a row.
     pub tries: i16,

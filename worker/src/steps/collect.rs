@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
 use shared::generation::Event;
+use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::store::StoredOutput;
 use shared::ids::GenerationId;
@@ -19,6 +20,8 @@ use crate::state::WorkerState;
 
 /// How long a signed link works.
 const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Storing one picture takes at most this, retries and all: the step must end before it is cut off.
+const PUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pictures of one generation that are fetched, checked and stored at once.
 const PICTURES_AT_ONCE: usize = 4;
 
@@ -72,6 +75,10 @@ async fn result(state: &WorkerState, leased: &Leased) -> Result<Vec<OutputRef>, 
     let later = Event::CollectUnavailable { stored: 0, retry_in: retry_in(leased.run.tries) };
     let id = leased.run.provider_job_id.as_deref().and_then(|id| ProviderJobId::parse(id).ok());
     let Some(id) = id else { return Err(nothing("result_lost")) };
+    match budget::take_slot(&state.pool, &leased.run.endpoint, "status", STATUS_PER_SECOND).await {
+        Ok(Some(wait)) => tokio::time::sleep(wait).await,
+        Ok(None) | Err(_) => return Err(later),
+    }
     match state.runpod.status(&leased.run.endpoint, &id).await {
         Ok(Report::Completed(pictures, _)) => Ok(pictures),
         Ok(Report::Failed(failure)) => Err(nothing(failure.code.as_str())),
@@ -94,14 +101,7 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
     let path = format!("{}/{}/{n}.{}", run.user_id, run.generation_id, picture.format.ext());
     let size_bytes = i64::try_from(picture.bytes.len()).expect("pictures are bounded to megabytes");
     let Picture { bytes, format, width, height } = picture;
-    state.images.put(&path, bytes, format.content_type()).await.map_err(|error| match error {
-        StoreError::Unavailable { .. } => Lost::Unavailable,
-        // A refusal is our misconfiguration, which an operator mends; the result is kept for half an hour.
-        StoreError::NotFound | StoreError::Rejected { .. } => {
-            tracing::error!(n, %error, "the image store refuses pictures");
-            Lost::Unavailable
-        }
-    })?;
+    put(state, &path, bytes, format.content_type()).await?;
     Ok(StoredOutput {
         n,
         path,
@@ -111,6 +111,18 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
         size_bytes,
         link: None,
     })
+}
+
+/// Whatever keeps a picture from being stored is ours or the store's to mend; the result is kept for half an hour.
+async fn put(state: &WorkerState, path: &str, bytes: Bytes, content_type: &str) -> Result<(), Lost> {
+    match tokio::time::timeout(PUT_TIMEOUT, state.images.put(path, bytes, content_type)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(StoreError::Unavailable { .. })) | Err(_) => Err(Lost::Unavailable),
+        Ok(Err(error @ (StoreError::NotFound | StoreError::Rejected { .. }))) => {
+            tracing::error!(%error, "the image store refuses pictures");
+            Err(Lost::Unavailable)
+        }
+    }
 }
 
 async fn fetch(state: &WorkerState, picture: &OutputRef) -> Result<Bytes, Lost> {

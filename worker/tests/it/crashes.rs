@@ -139,3 +139,21 @@ async fn repeated_jobs_make_one_provider_job() {
     assert_eq!(stack.runpod.counts().requests.get(&Operation::Run), Some(&1));
     ends_well(&stack, &user, id).await;
 }
+
+#[tokio::test]
+async fn a_result_that_no_worker_ever_collects_is_refunded_in_the_end() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    submit::submit(&stack.worker, GenerationId(id)).await.unwrap();
+    stack.advance(Duration::from_secs(20)).await;
+    poller::tick(&stack.worker).await.unwrap();
+    // Every worker that takes it dies with it, until long after the deadline.
+    for _ in 0..4 {
+        lease::for_collection(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+        stack.advance(Duration::from_secs(4 * 60)).await;
+    }
+    assert_eq!(stage(&user, id).await, "collecting");
+    sweeper::tick(&stack.worker).await.unwrap();
+    assert_eq!((stage(&user, id).await.as_str(), user.balance().await.unwrap()), ("failed", 100));
+    stack.reconcile().await;
+}

@@ -52,7 +52,7 @@ async fn final_failures_are_refunded_after_one_job() {
         (JobFault::CancelledByOther, "cancelled_by_provider"),
         (JobFault::SpoiledPicture { how: Spoil::Svg, picture: None }, "unusable_output"),
         (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output"),
-        (JobFault::SpoiledPicture { how: Spoil::Empty, picture: None }, "unusable_output"),
+        (JobFault::SpoiledPicture { how: Spoil::Empty, picture: None }, "no_output"),
         (JobFault::FewerPictures { count: 0 }, "no_output"),
     ] {
         let (seen, jobs) = always(effect.clone()).await;

@@ -64,6 +64,18 @@ async fn concurrent_duplicates_of_one_key_charge_once_and_all_get_the_same_answe
 }
 
 #[tokio::test]
+async fn a_duplicate_that_could_not_be_paid_for_again_still_gets_the_first_answer() {
+    let world = World::with_credits(2).await;
+    let request = request(2);
+    let results =
+        futures::future::join_all((0..8).map(|_| world.ask(GenerationId::generate(), Some("k"), &request))).await;
+    let new = results.iter().filter(|result| matches!(result, Ok(Accepted::New))).count();
+    let replayed = results.iter().filter(|result| matches!(result, Ok(Accepted::Replayed { .. }))).count();
+    assert_eq!((new, replayed, world.balance().await), (1, 7, 0), "{results:?}");
+    world.reconcile().await;
+}
+
+#[tokio::test]
 async fn a_key_is_free_again_after_a_day() {
     let world = World::new().await;
     world.ask(GenerationId::generate(), Some("k"), &request(2)).await.unwrap();

@@ -1,0 +1,24 @@
+//! The queues by name. Pure.
+
+/// A queue of jobs: the `job_type` of its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Hand a queued run to the provider.
+    Submit,
+    /// Store what the provider made.
+    Collect,
+}
+
+impl Queue {
+    /// Every queue there is.
+    pub const ALL: [Self; 2] = [Self::Submit, Self::Collect];
+
+    /// Its name on its jobs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Collect => "collect",
+        }
+    }
+}

@@ -14,6 +14,9 @@ use crate::net::Line;
 /// The longest a connection is held open without an answer.
 pub const NO_ANSWER_MAX: Duration = Duration::from_mins(3);
 
+/// The longest latency, whatever was scripted.
+const LATENCY_MAX: Duration = NO_ANSWER_MAX;
+
 /// What goes wrong with one exchange. Of several that match, a latency and one other are applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
@@ -119,7 +122,7 @@ pub(crate) async fn exchange(
     };
     for fault in faults {
         if let HttpFault::Latency { ms } = fault {
-            tokio::time::sleep(Duration::from_millis(*ms)).await;
+            tokio::time::sleep(Duration::from_millis(*ms).min(LATENCY_MAX)).await;
         }
     }
     answer

@@ -67,7 +67,8 @@ impl Platform {
         });
         let Some(job) = job else { return };
         let Some(url) = job.webhook.clone() else { return };
-        let Ok(body) = tokio::task::spawn_blocking(move || job.to_webhook_json()).await else { return };
+        let recipe = Arc::clone(&job.recipe);
+        let Some(body) = self.draw(&recipe, move || job.to_webhook_json()).await else { return };
         let status = match self.http.post(url).json(&body).send().await {
             Ok(answer) => Some(answer.status().as_u16()),
             Err(error) => {

@@ -7,6 +7,9 @@ use crate::fault::Operation;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
+/// Windows kept before those that have ended are dropped.
+const WINDOWS_MAX: usize = 1_000;
+
 /// Requests of an operation in one window; none where nothing is documented.
 fn requests_max(operation: Operation) -> Option<u32> {
     match operation {
@@ -28,6 +31,9 @@ impl Limits {
     /// Counts a request; false when it is over the rate.
     pub(super) fn allow(&mut self, endpoint: &str, operation: Operation, now: Duration) -> bool {
         let Some(max) = requests_max(operation) else { return true };
+        if self.windows.len() >= WINDOWS_MAX {
+            self.windows.retain(|_, (since, _)| now.saturating_sub(*since) < WINDOW);
+        }
         let (since, count) = self.windows.entry((endpoint.to_owned(), operation)).or_insert((now, 0));
         if now.saturating_sub(*since) >= WINDOW {
             (*since, *count) = (now, 0);

@@ -24,7 +24,10 @@ use self::engine::Engine;
 pub use self::engine::{Counts, JOBS_MAX, RETENTION, SYNC_RETENTION};
 pub use self::faults::{ErrorForm, ImageForm, JobFault, RunPodEffect, RunPodFault, Spoil};
 pub use self::job::{JobView, WebhookView};
-pub use self::output::{FOREIGN_HOST, MANY_BYTES, MANY_PIXELS_SIDE, RESULT_BYTES_MAX, SYNC_RESULT_BYTES_MAX};
+pub use self::output::{
+    DRAWN_BYTES_MAX, FOREIGN_HOST, MANY_BYTES, MANY_PIXELS_SIDE, PICTURES_MAX, RESULT_BYTES_MAX, SYNC_RESULT_BYTES_MAX,
+};
+use self::output::{Recipe, Shelf};
 use self::plan::Ending;
 use crate::net::{Bound, Line, Running, lock};
 use crate::time::{SimClock, Time};
@@ -91,6 +94,7 @@ struct Platform {
     clock: SimClock,
     engine: Mutex<Engine>,
     http: reqwest::Client,
+    shelf: Mutex<Shelf>,
     /// Rings when the agenda or the outbox may have changed.
     driver: Notify,
     /// Changes with every step of the engine, for those who wait for a job.
@@ -141,6 +145,7 @@ impl RunPodSim {
             clock: SimClock::new(options.time),
             engine: Mutex::new(engine),
             http,
+            shelf: Mutex::default(),
             driver: Notify::new(),
             steps: watch::Sender::new(0),
             options,
@@ -237,6 +242,17 @@ impl RunPodHandle {
 }
 
 impl Platform {
+    /// Runs what may draw pictures, off the threads that serve, and keeps what was drawn within bounds.
+    async fn draw<R: Send + 'static>(
+        &self,
+        recipe: &Arc<Recipe>,
+        work: impl FnOnce() -> R + Send + 'static,
+    ) -> Option<R> {
+        let done = tokio::task::spawn_blocking(work).await.ok();
+        lock(&self.shelf).put(recipe);
+        done
+    }
+
     fn complete(&self, id: &str) -> bool {
         self.with(|engine, now| {
             let Some(job) = engine.job_mut(id) else { return false };

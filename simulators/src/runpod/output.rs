@@ -1,6 +1,8 @@
 //! The `output` of a job that made pictures: drawn when it is first looked at, in the form and with the flaws that were planned.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +13,7 @@ use super::draw;
 use super::faults::{ImageForm, Spoil};
 use super::plan::Plan;
 use super::product::{Order, Refusal};
+use crate::net::lock;
 
 /// Result bodies over this are lost, and the job shows COMPLETED without output.
 pub const RESULT_BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -22,6 +25,11 @@ pub const MANY_BYTES: usize = 64 * 1024 * 1024;
 pub const MANY_PIXELS_SIDE: u32 = 9_000;
 /// The host of `foreign_link`; it never resolves.
 pub const FOREIGN_HOST: &str = "pictures.foreign.invalid";
+
+/// Pictures of one job at most, whatever was scripted.
+pub const PICTURES_MAX: usize = 16;
+/// Bytes of pictures kept at hand; older ones are drawn again when they are asked for.
+pub const DRAWN_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// One picture as a file.
 #[derive(Clone, Debug)]
@@ -36,12 +44,13 @@ pub(super) struct Recipe {
     pub(super) base_url: String,
     pub(super) order: Result<Order, Refusal>,
     pub(super) plan: Plan,
-    files: OnceLock<Vec<File>>,
+    drawn: Mutex<Option<Arc<Vec<File>>>>,
+    shelved: AtomicBool,
 }
 
 impl Recipe {
     pub(super) fn new(job_id: String, base_url: String, order: Result<Order, Refusal>, plan: Plan) -> Self {
-        Self { job_id, base_url, order, plan, files: OnceLock::new() }
+        Self { job_id, base_url, order, plan, drawn: Mutex::new(None), shelved: AtomicBool::new(false) }
     }
 
     /// The same without what was drawn.
@@ -49,13 +58,19 @@ impl Recipe {
         Self::new(self.job_id.clone(), self.base_url.clone(), self.order.clone(), self.plan.clone())
     }
 
-    /// The pictures as files. Drawing takes about 15 ms for each megapixel.
-    pub(super) fn files(&self) -> &[File] {
-        self.files.get_or_init(|| {
-            let Ok(order) = &self.order else { return Vec::new() };
-            let count = self.plan.count.unwrap_or(order.outputs);
-            (0..count).map(|index| self.file(order, index)).collect()
-        })
+    /// The pictures as files, drawn now unless they are at hand. Drawing takes tens of milliseconds for each megapixel.
+    pub(super) fn files(&self) -> Arc<Vec<File>> {
+        let mut drawn = lock(&self.drawn);
+        let draw = || {
+            let Ok(order) = &self.order else { return Arc::default() };
+            let count = self.plan.count.unwrap_or(order.outputs).min(PICTURES_MAX);
+            Arc::new((0..count).map(|index| self.file(order, index)).collect())
+        };
+        Arc::clone(drawn.get_or_insert_with(draw))
+    }
+
+    fn drawn_bytes(&self) -> usize {
+        lock(&self.drawn).as_ref().map_or(0, |files| files.iter().map(|file| file.bytes.len()).sum())
     }
 
     fn spoil(&self, index: usize) -> Option<Spoil> {
@@ -153,6 +168,37 @@ impl Recipe {
     }
 }
 
+/// What is drawn and kept at hand, oldest first.
+pub(super) struct Shelf {
+    bytes_max: usize,
+    recipes: VecDeque<(Arc<Recipe>, usize)>,
+    bytes: usize,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self { bytes_max: DRAWN_BYTES_MAX, recipes: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl Shelf {
+    /// Notes that the recipe may hold pictures, and lets go of the oldest ones over the limit.
+    pub(super) fn put(&mut self, recipe: &Arc<Recipe>) {
+        let bytes = recipe.drawn_bytes();
+        if bytes == 0 || recipe.shelved.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.recipes.push_back((Arc::clone(recipe), bytes));
+        self.bytes += bytes;
+        while self.bytes > self.bytes_max {
+            let Some((oldest, bytes)) = self.recipes.pop_front() else { return };
+            self.bytes -= bytes;
+            *lock(&oldest.drawn) = None;
+            oldest.shelved.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 const SVG: &str = r#"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script><rect width="64" height="64"/></svg>"#;
 
 /// Made once a process: it is the same for every job, and takes a moment.
@@ -161,4 +207,32 @@ fn many_pixels() -> &'static [u8] {
     PICTURE.get_or_init(|| {
         draw::flat(MANY_PIXELS_SIDE, MANY_PIXELS_SIDE).expect("encoding into memory fails only without memory")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn recipe(id: &str) -> Arc<Recipe> {
+        let input = json!({"workflow_type": "model", "input":
+            {"gender": "male", "pose": "action", "age_range": "50+", "ethnicity": "hispanic"}});
+        let order = Order::read(&input, id, (16, 16));
+        let plan = Plan::new(ImageForm::Base64, Duration::ZERO, Vec::new());
+        Arc::new(Recipe::new(id.to_owned(), "http://simulated".to_owned(), order, plan))
+    }
+
+    #[test]
+    fn the_oldest_pictures_are_let_go_and_drawn_again_the_same() {
+        let recipes = [recipe("a"), recipe("b"), recipe("c")];
+        let drawn: Vec<Vec<u8>> = recipes.iter().map(|recipe| recipe.files()[0].bytes.clone()).collect();
+        let mut shelf = Shelf { bytes_max: drawn[1].len() + drawn[2].len(), ..Shelf::default() };
+        for recipe in &recipes {
+            shelf.put(recipe);
+            shelf.put(recipe);
+        }
+        assert_eq!(recipes.each_ref().map(|recipe| recipe.drawn_bytes() > 0), [false, true, true]);
+        assert_eq!(recipes[0].files()[0].bytes, drawn[0]);
+    }
 }

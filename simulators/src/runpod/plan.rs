@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use super::faults::{ErrorForm, ImageForm, JobFault, Spoil};
 use super::product::{Order, Refusal};
 
+/// Copies of one webhook at most, whatever was scripted.
+const WEBHOOK_COPIES_MAX: u32 = 100;
+
 /// When and how often the webhook of a job is sent.
 #[derive(Clone, Debug)]
 pub(super) struct WebhookPlan {
@@ -61,7 +64,7 @@ impl Plan {
             JobFault::Form { form } => self.form = form,
             JobFault::WebhookLost => self.webhook.copies = 0,
             JobFault::WebhookLate { ms } => self.webhook.late = Duration::from_millis(ms),
-            JobFault::WebhookDuplicate { copies } => self.webhook.copies = copies,
+            JobFault::WebhookDuplicate { copies } => self.webhook.copies = copies.min(WEBHOOK_COPIES_MAX),
             JobFault::WebhookBeforeAnswer => self.webhook.before_answer = true,
             JobFault::GenerationTime { ms } => self.generation_time = Duration::from_millis(ms),
             JobFault::ResultExpired => self.expired = true,

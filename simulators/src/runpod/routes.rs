@@ -181,8 +181,8 @@ impl Platform {
             job.looks += 1;
             Some(job.clone())
         })?;
-        // Pictures are drawn at the first look.
-        tokio::task::spawn_blocking(move || job.to_json()).await.ok()
+        let recipe = Arc::clone(&job.recipe);
+        self.draw(&recipe, move || job.to_json()).await
     }
 
     async fn run_and_wait(self: &Arc<Self>, endpoint: &str, body: &Value, wait: Option<u64>) -> Response {
@@ -252,10 +252,11 @@ async fn file(
         let recipe =
             platform.with(|engine, _| engine.job(&id).filter(|job| !job.gone).map(|job| Arc::clone(&job.recipe)));
         let index = name.strip_suffix(".png").and_then(|index| index.parse::<usize>().ok());
-        let found = tokio::task::spawn_blocking(move || recipe?.files().get(index?).cloned()).await;
-        match found {
-            Ok(Some(File { bytes, content_type })) => Response::builder().content_type(content_type).body(bytes),
-            Ok(None) | Err(_) => text(404, "NoSuchKey"),
+        let (Some(recipe), Some(index)) = (recipe, index) else { return text(404, "NoSuchKey") };
+        let drawing = Arc::clone(&recipe);
+        match platform.draw(&recipe, move || drawing.files().get(index).cloned()).await.flatten() {
+            Some(File { bytes, content_type }) => Response::builder().content_type(content_type).body(bytes),
+            None => text(404, "NoSuchKey"),
         }
     })
     .await

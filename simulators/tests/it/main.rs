@@ -8,6 +8,8 @@ mod runpod_exchange;
 mod runpod_jobs;
 mod runpod_platform;
 mod runpod_webhooks;
+mod supabase_access;
 mod supabase_auth;
+mod supabase_links;
 mod supabase_storage;
 mod support;

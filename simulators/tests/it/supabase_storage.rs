@@ -1,26 +1,11 @@
-//! Storage, request by request.
+//! Storage: buckets, objects, lists, and what is kept over a restart.
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use simulators::supabase::{BadToken, StorageFault};
-use simulators::{HttpFault, Operation, SupabaseFault, SupabaseHandle, SupabaseOptions, SupabaseSim};
+use simulators::{SupabaseOptions, SupabaseSim};
 use uuid::Uuid;
 
-use crate::support::{Answered, Files, get, http, project};
-
-/// A project with the private bucket `pictures`: PNG only, a mebibyte at most.
-async fn with_bucket() -> SupabaseHandle {
-    let sim = project();
-    let bucket = json!({"id": "pictures", "name": "pictures", "public": false, "file_size_limit": 1_048_576, "allowed_mime_types": ["image/png"]});
-    let made = Files::of(&sim).json(Method::POST, "bucket", &bucket).await;
-    assert_eq!((made.status, made.body), (200, json!({"name": "pictures"})));
-    sim
-}
-
-#[track_caller]
-fn refused(answer: &Answered, http: u16, status: &str, code: &str) {
-    assert_eq!((answer.status, &answer.body["statusCode"], &answer.body["code"]), (http, &json!(status), &json!(code)));
-}
+use crate::support::{Files, refused, with_bucket};
 
 #[tokio::test]
 async fn buckets_are_made_once_and_changed() {
@@ -119,77 +104,6 @@ async fn an_object_comes_back_whole_in_part_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_link_opens_one_object_until_it_expires() {
-    let sim = with_bucket().await;
-    let files = Files::of(&sim);
-    files.upload("pictures/u1/a.png", b"bytes").await;
-    files.upload("pictures/u1/b.png", b"other").await;
-    let signed = files.json(Method::POST, "object/sign/pictures/u1/a.png", &json!({"expiresIn": 60})).await;
-    let link = signed.body["signedURL"].as_str().unwrap();
-    assert!(link.starts_with("/object/sign/pictures/u1/a.png?token="), "relative: {link}");
-    let open = |link: String| get(format!("{}/storage/v1{link}", sim.url()));
-    let answer = open(link.to_owned()).await.unwrap();
-    assert!(answer.headers().contains_key("expires") && !answer.headers().contains_key("cache-control"));
-    assert_eq!(answer.text().await.unwrap(), "bytes");
-    let named = open(format!("{link}&download=pic.png")).await.unwrap();
-    assert_eq!(named.headers()["content-disposition"], "attachment; filename=pic.png; filename*=UTF-8''pic.png");
-
-    let code = |answer: reqwest::Response| async move { answer.json::<Value>().await.unwrap()["code"].clone() };
-    assert_eq!(code(open(link.replace("/a.png", "/b.png")).await.unwrap()).await, "InvalidSignature");
-    assert_eq!(code(open(link.replace("token=e", "token=f")).await.unwrap()).await, "InvalidJWT");
-    assert_eq!(code(open("/object/sign/pictures/u1/a.png".to_owned()).await.unwrap()).await, "InvalidRequest");
-    files.json(Method::DELETE, "object/pictures/u1/a.png", &json!({})).await;
-    assert_eq!(code(open(link.to_owned()).await.unwrap()).await, "NoSuchKey");
-    sim.advance(std::time::Duration::from_secs(60));
-    assert_eq!(code(open(link.to_owned()).await.unwrap()).await, "InvalidJWT");
-}
-
-#[tokio::test]
-async fn many_are_signed_at_once_and_missing_ones_are_told_apart() {
-    let sim = with_bucket().await;
-    let files = Files::of(&sim);
-    files.upload("pictures/a.png", b"x").await;
-    let body = json!({"expiresIn": "60", "paths": ["a.png", "missing.png"]});
-    let signed = files.json(Method::POST, "object/sign/pictures", &body).await;
-    assert_eq!(signed.status, 200);
-    assert!(signed.body[0]["signedURL"].is_string() && signed.body[0]["error"].is_null());
-    assert_eq!((&signed.body[1]["path"], &signed.body[1]["signedURL"]), (&json!("missing.png"), &Value::Null));
-    assert_eq!(signed.body[1]["error"], "Either the object does not exist or you do not have access to it");
-
-    refused(
-        &files.json(Method::POST, "object/sign/pictures/no.png", &json!({"expiresIn": 60})).await,
-        400,
-        "404",
-        "NoSuchKey",
-    );
-    let paths: Vec<String> = (0..1_001).map(|n| format!("{n}.png")).collect();
-    for (path, body, message) in [
-        ("object/sign/pictures/a.png", json!({"expiresIn": 0}), "body/expiresIn must be >= 1"),
-        ("object/sign/pictures/a.png", json!({}), "body must have required property 'expiresIn'"),
-        (
-            "object/sign/pictures",
-            json!({"expiresIn": 60, "paths": paths}),
-            "body/paths must NOT have more than 1000 items",
-        ),
-    ] {
-        let answer = files.json(Method::POST, path, &body).await;
-        refused(&answer, 400, "400", "InvalidRequest");
-        assert_eq!(answer.body["message"], message);
-    }
-}
-
-#[tokio::test]
-async fn an_upload_link_serves_once() {
-    let sim = with_bucket().await;
-    let files = Files::of(&sim);
-    let link = files.json(Method::POST, "object/upload/sign/pictures/up.png", &json!({})).await.body["url"].clone();
-    let url = format!("{}/storage/v1{}", sim.url(), link.as_str().unwrap());
-    let put = || http().put(&url).header("content-type", "image/png").body("x").send();
-    assert_eq!(put().await.unwrap().json::<Value>().await.unwrap(), json!({"Key": "pictures/up.png"}));
-    assert_eq!(put().await.unwrap().json::<Value>().await.unwrap()["code"], "KeyAlreadyExists");
-}
-
-#[tokio::test]
 async fn lists_show_one_level_or_all_of_it_page_by_page() {
     let sim = with_bucket().await;
     let files = Files::of(&sim);
@@ -260,109 +174,6 @@ async fn objects_are_moved_copied_and_deleted() {
     assert!(sim.objects().is_empty());
     let nowhere = files.get("nothing/here").await;
     assert_eq!((nowhere.status, &nowhere.body["statusCode"]), (404, &json!(404)));
-}
-
-#[tokio::test]
-async fn keys_are_taken_as_the_platform_takes_them() {
-    let sim = with_bucket().await;
-    let url = format!("{}/storage/v1/bucket/pictures", sim.url());
-    let http = http();
-    let ask = |apikey: Option<&str>, bearer: Option<&str>| {
-        let request = http.get(&url);
-        let request = apikey.map_or(request.try_clone().unwrap(), |key| request.header("apikey", key));
-        bearer.map_or(request.try_clone().unwrap(), |key| request.bearer_auth(key)).send()
-    };
-    assert_eq!(ask(Some(sim.service_key()), Some(sim.service_key())).await.unwrap().status(), 200);
-    assert_eq!(ask(Some(sim.secret_key()), None).await.unwrap().status(), 200);
-    assert_eq!(ask(Some(sim.secret_key()), Some(sim.secret_key())).await.unwrap().status(), 200);
-    assert_eq!(ask(None, Some(sim.secret_key())).await.unwrap().status(), 401);
-    let apikey_only: Value = ask(Some(sim.service_key()), None).await.unwrap().json().await.unwrap();
-    assert_eq!(apikey_only["message"], "headers must have required property 'authorization'");
-    let browser =
-        http.get(&url).header("apikey", sim.secret_key()).header("user-agent", "Mozilla/5.0").send().await.unwrap();
-    assert_eq!(browser.status(), 401);
-}
-
-#[tokio::test]
-async fn a_user_reads_and_inserts_in_her_uploads_and_nowhere_else() {
-    let sim = with_bucket().await;
-    let user = Uuid::new_v4();
-    let (hers, service) = (Files::with_token(&sim, sim.token(user)), Files::of(&sim));
-    let own = format!("pictures/{user}/uploads/a.png");
-    assert_eq!(hers.upload(&own, b"x").await.status, 200);
-    assert_eq!(hers.request(Method::GET, &format!("object/{own}")).send().await.unwrap().status(), 200);
-    let upsert = hers
-        .request(Method::POST, &format!("object/{own}"))
-        .header("x-upsert", "true")
-        .header("content-type", "image/png")
-        .body("y");
-    refused(&hers.send(upsert).await, 400, "403", "AccessDenied");
-    let deleted =
-        hers.json(Method::DELETE, "object/pictures", &json!({"prefixes": [format!("{user}/uploads/a.png")]})).await;
-    assert_eq!((deleted.status, deleted.body), (200, json!([])));
-
-    for key in [format!("{user}/outputs/a.png"), format!("{}/uploads/a.png", Uuid::new_v4()), "a.png".to_owned()] {
-        refused(&hers.upload(&format!("pictures/{key}"), b"x").await, 400, "403", "AccessDenied");
-        service.upload(&format!("pictures/{key}"), b"x").await;
-        refused(&hers.get(&format!("object/pictures/{key}")).await, 400, "404", "NoSuchKey");
-        let sign = hers.json(Method::POST, &format!("object/sign/pictures/{key}"), &json!({"expiresIn": 60})).await;
-        refused(&sign, 400, "404", "NoSuchKey");
-    }
-    assert_eq!(sim.objects().len(), 4);
-}
-
-#[tokio::test]
-async fn bad_tokens_are_refused_with_their_reasons() {
-    let sim = with_bucket().await;
-    let user = Uuid::new_v4();
-    for (kind, message) in [
-        (BadToken::Expired, "\"exp\" claim timestamp check failed"),
-        (BadToken::Forged, "signature verification failed"),
-        (BadToken::AlgorithmNone, "\"alg\" (Algorithm) Header Parameter value not allowed"),
-        (BadToken::Hs512, "\"alg\" (Algorithm) Header Parameter value not allowed"),
-        (BadToken::Garbage, "Invalid Compact JWS"),
-    ] {
-        let files = Files::with_token(&sim, sim.bad_token(kind, user));
-        let answer = files.get("object/pictures/a.png").await;
-        refused(&answer, 400, "403", "AccessDenied");
-        assert_eq!(answer.body["message"], message, "{kind:?}");
-    }
-    let mut claims = sim.claims(user);
-    claims["role"] = json!("emperor");
-    let odd = Files::with_token(&sim, sim.sign(&claims)).get("object/pictures/a.png").await;
-    refused(&odd, 500, "500", "DatabaseError");
-    let endless = Files::with_token(&sim, sim.bad_token(BadToken::WithoutExpiry, user));
-    assert_eq!(endless.upload(&format!("pictures/{user}/uploads/a.png"), b"x").await.status, 200);
-}
-
-#[tokio::test]
-async fn faults_answer_as_the_platform_does_and_do_nothing() {
-    let sim = with_bucket().await;
-    let files = Files::of(&sim);
-    for (fault, http, status, code) in [
-        (StorageFault::SlowDown, 429, "429", "SlowDown"),
-        (StorageFault::InternalError, 500, "500", "InternalError"),
-        (StorageFault::DatabaseTimeout, 400, "544", "DatabaseTimeout"),
-        (StorageFault::ResourceLocked, 400, "423", "ResourceLocked"),
-        (StorageFault::StorageError { status: 418, code: "Odd".to_owned() }, 400, "418", "Odd"),
-    ] {
-        sim.script(SupabaseFault::new(fault).on(Operation::Upload).subject_contains("a.png"));
-        assert_eq!(files.get("bucket/pictures").await.status, 200);
-        refused(&files.upload("pictures/a.png", b"x").await, http, status, code);
-    }
-    assert!(sim.objects().is_empty());
-    sim.script(SupabaseFault::new(HttpFault::AnswerLost).on(Operation::Upload));
-    let lost =
-        files.request(Method::POST, "object/pictures/a.png").header("content-type", "image/png").body("x").send().await;
-    assert!(lost.unwrap_err().is_request());
-    assert_eq!(sim.objects().len(), 1);
-
-    let script = json!({"fault": "slow_down", "on": "sign", "times": 1});
-    let posted = http().post(format!("{}/_sim/faults", sim.url())).json(&script).send().await.unwrap();
-    assert_eq!(posted.status(), 200);
-    assert_eq!(files.json(Method::POST, "object/sign/pictures/a.png", &json!({"expiresIn": 60})).await.status, 429);
-    let seen: Value = get(format!("{}/_sim/objects", sim.url())).await.unwrap().json().await.unwrap();
-    assert_eq!((&seen["count"], &seen["requests"]["sign"]), (&json!(1), &json!(1)));
 }
 
 #[tokio::test]

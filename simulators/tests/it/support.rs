@@ -190,3 +190,18 @@ impl Files {
         self.send(request.header("content-type", "image/png").body(bytes.to_vec())).await
     }
 }
+
+/// A project with the private bucket `pictures`: PNG only, a mebibyte at most.
+pub(crate) async fn with_bucket() -> SupabaseHandle {
+    let sim = project();
+    let bucket = json!({"id": "pictures", "name": "pictures", "public": false, "file_size_limit": 1_048_576, "allowed_mime_types": ["image/png"]});
+    let made = Files::of(&sim).json(reqwest::Method::POST, "bucket", &bucket).await;
+    assert_eq!((made.status, made.body), (200, json!({"name": "pictures"})));
+    sim
+}
+
+/// Holds that storage refused with this HTTP status, and this status and code in the body.
+#[track_caller]
+pub(crate) fn refused(answer: &Answered, http: u16, status: &str, code: &str) {
+    assert_eq!((answer.status, &answer.body["statusCode"], &answer.body["code"]), (http, &json!(status), &json!(code)));
+}

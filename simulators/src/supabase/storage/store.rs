@@ -16,6 +16,8 @@ use super::error::StorageError;
 
 /// Objects kept at most.
 const OBJECTS_MAX: usize = 200_000;
+/// Bytes kept at most, give or take one object.
+const STORED_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 /// Buckets kept at most.
 pub(super) const BUCKETS_MAX: usize = 100;
 const BUCKETS_FILE: &str = "buckets.json";
@@ -63,6 +65,8 @@ pub(super) struct Store {
     pub(super) buckets: BTreeMap<String, Bucket>,
     objects: BTreeMap<(String, String), Object>,
     bodies: Bodies,
+    /// Bytes of all objects.
+    stored: u64,
 }
 
 impl Store {
@@ -73,11 +77,8 @@ impl Store {
     /// The directory cannot be made or read.
     pub(super) fn open(directory: Option<&Path>) -> io::Result<Self> {
         let Some(directory) = directory else {
-            return Ok(Self {
-                buckets: BTreeMap::new(),
-                objects: BTreeMap::new(),
-                bodies: Bodies::Memory(BTreeMap::new()),
-            });
+            let bodies = Bodies::Memory(BTreeMap::new());
+            return Ok(Self { buckets: BTreeMap::new(), objects: BTreeMap::new(), bodies, stored: 0 });
         };
         fs::create_dir_all(directory)?;
         let buckets = match fs::read(directory.join(BUCKETS_FILE)) {
@@ -94,7 +95,8 @@ impl Store {
                 objects.insert((object.bucket.clone(), object.key.clone()), object);
             }
         }
-        Ok(Self { buckets, objects, bodies: Bodies::Directory(directory.to_owned()) })
+        let stored = objects.values().map(Object::weight).sum();
+        Ok(Self { buckets, objects, bodies: Bodies::Directory(directory.to_owned()), stored })
     }
 
     pub(super) fn bucket(&self, id: &str) -> Result<&Bucket, StorageError> {
@@ -131,8 +133,10 @@ impl Store {
     ) -> Result<&Object, StorageError> {
         let place = (bucket.to_owned(), key.to_owned());
         let before = self.objects.get(&place);
-        if before.is_none() && self.objects.len() >= OBJECTS_MAX {
-            return Err(StorageError::slow_down());
+        let replaced = before.map_or(0, Object::weight);
+        let full = before.is_none() && self.objects.len() >= OBJECTS_MAX;
+        if full || self.stored - replaced >= STORED_BYTES_MAX {
+            return Err(StorageError::internal("this simulator's storage is full"));
         }
         let digest = Sha256::digest(&upload.bytes);
         let object = Object {
@@ -157,6 +161,7 @@ impl Store {
                 write_object(directory, &object)?;
             }
         }
+        self.stored = self.stored - replaced + object.weight();
         self.objects.insert(place.clone(), object);
         Ok(&self.objects[&place])
     }
@@ -172,6 +177,7 @@ impl Store {
 
     pub(super) fn delete(&mut self, bucket: &str, key: &str) -> Option<Object> {
         let object = self.objects.remove(&(bucket.to_owned(), key.to_owned()))?;
+        self.stored -= object.weight();
         match &mut self.bodies {
             Bodies::Memory(bodies) => {
                 bodies.remove(&object.id);
@@ -203,6 +209,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Object {
+    fn weight(&self) -> u64 {
+        u64::try_from(self.size).unwrap_or(u64::MAX)
+    }
+
     fn metadata(&self) -> Value {
         json!({
             "eTag": self.etag, "size": self.size, "mimetype": self.content_type, "cacheControl": self.cache_control,

@@ -1,6 +1,6 @@
 //! A generation: one customer request to run one workflow, and its life from accept to settlement.
 //!
-//! [`lifecycle`] decides, [`store`] commits; [`accept`], [`cancel`], [`webhook`] and [`read`] are what the
+//! [`lifecycle`] decides, [`store`] commits; [`mod@accept`], [`cancel`], [`webhook`] and [`read`] are what the
 //! API calls, [`lease`] is what the worker's steps start with.
 
 pub mod accept;

@@ -106,12 +106,12 @@ async fn fetch(
     let rows = sqlx::query_as!(
         Row,
         r#"
-        select g.id as "id: GenerationId", g.generation_type, g.status as "status!", g.error_message,
+        select g.id as "id: GenerationId", g.generation_type, coalesce(g.status, '') as "status!", g.error_message,
                array(select path
                      from unnest(coalesce(nullif(g.output_urls, '{}'), array[coalesce(g.output_url, g.image_url)]))
                           with ordinality as old (path, n)
                      where path like 'http%' or starts_with(path, g.user_id || '/')
-                     order by n) as "output_paths!: Vec<String>", g.created_at as "created_at!",
+                     order by n) as "output_paths!: Vec<String>", coalesce(g.created_at, 'epoch') as "created_at!",
                g.completed_at, g.project_id, g.brand_name, g.campaign_name,
                coalesce(g.tags, '{}') as "tags!: Vec<String>", gateway.now() as "now!",
                run.stage as "stage?: Stage", run.progress as "shown?", run.submitted_at as "submitted_at?",
@@ -133,9 +133,9 @@ async fn fetch(
         left join gateway.output on output.generation_id = g.id
         where g.user_id = $1 and g.deleted_at is null
           and ($2::uuid is null or g.id = $2)
-          and ($3::timestamptz is null or (g.created_at, g.id) < ($3, $4::uuid))
+          and ($3::timestamptz is null or (coalesce(g.created_at, 'epoch'), g.id) < ($3, $4::uuid))
         group by g.id, run.generation_id
-        order by g.created_at desc, g.id desc
+        order by coalesce(g.created_at, 'epoch') desc, g.id desc
         limit $5
         "#,
         user_id as UserId,
@@ -184,7 +184,10 @@ impl From<Row> for Generation {
             id: row.id,
             workflow: row.generation_type,
             status: row.stage.map_or_else(|| status_of_old(&row.status), Stage::status),
-            progress: row.stage.map_or(100, |stage| row.shown.unwrap_or(0).max(running(stage))),
+            progress: row.stage.map_or_else(
+                || if status_of_old(&row.status) == Status::Processing { 0 } else { 100 },
+                |stage| row.shown.unwrap_or(0).max(running(stage)),
+            ),
             stage: row.stage,
             price: row.price,
             refunded: row.refunded,

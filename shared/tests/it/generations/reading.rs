@@ -42,3 +42,25 @@ async fn an_old_row_that_points_into_another_s_folder_shows_nothing_of_it() {
     assert_eq!(seen.output_paths, ["https://old/1.png", &own]);
     world.reconcile().await;
 }
+
+#[tokio::test]
+async fn an_old_row_without_status_or_time_is_shown_last_and_as_unfinished() {
+    let world = World::new().await;
+    let new = world.accept().await;
+    let old = GenerationId::generate();
+    sqlx::query(
+        "insert into generations (id, user_id, generation_type, method, status, created_at)
+         values ($1, $2, 'model', 'automatic', null, null)",
+    )
+    .bind(old.0)
+    .bind(world.user.0)
+    .execute(world.database.pool())
+    .await
+    .unwrap();
+    let first = list(&world.api, world.user, None, 1).await.unwrap();
+    assert_eq!(first[0].id, new);
+    let second = list(&world.api, world.user, Some((first[0].created_at, new.0)), 10).await.unwrap();
+    assert_eq!(second.iter().map(|one| one.id).collect::<Vec<_>>(), [old]);
+    assert_eq!((second[0].status, second[0].progress), (Status::Processing, 0));
+    world.reconcile().await;
+}

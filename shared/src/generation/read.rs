@@ -128,15 +128,18 @@ async fn fetch(
                    as "urls!: Vec<Option<String>>",
                coalesce(array_agg(output.link_until order by output.n) filter (where output.n is not null), '{}')
                    as "untils!: Vec<Option<DateTime<Utc>>>"
-        from public.generations as g
+        from (
+            select * from public.generations
+            where user_id = $1 and deleted_at is null
+              and ($2::uuid is null or id = $2)
+              and ($3::timestamptz is null or (coalesce(created_at, 'epoch'), id) < ($3, $4::uuid))
+            order by coalesce(created_at, 'epoch') desc, id desc
+            limit $5) as g
         left join gateway.run on run.generation_id = g.id
         left join gateway.output on output.generation_id = g.id
-        where g.user_id = $1 and g.deleted_at is null
-          and ($2::uuid is null or g.id = $2)
-          and ($3::timestamptz is null or (coalesce(g.created_at, 'epoch'), g.id) < ($3, $4::uuid))
-        group by g.id, run.generation_id
+        group by g.id, g.generation_type, g.status, g.error_message, g.output_urls, g.output_url, g.image_url, g.user_id,
+                 g.created_at, g.completed_at, g.project_id, g.brand_name, g.campaign_name, g.tags, run.generation_id
         order by coalesce(g.created_at, 'epoch') desc, g.id desc
-        limit $5
         "#,
         user_id as UserId,
         id as Option<GenerationId>,

@@ -126,7 +126,8 @@ async fn update_run(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Keeps what became of the attempt that was current before the transition.
+/// Keeps what became of the attempt that was current before the transition, and with it of every other job
+/// known to exist: a run that moves on has given up, or called off, all of them.
 ///
 /// A provider job that an earlier attempt made, and that was found again, stays that attempt's.
 async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Transition) -> Result<(), sqlx::Error> {
@@ -139,12 +140,15 @@ async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Tra
         r#"
         update gateway.attempt
         set provider_job_id = case
-                when exists (select from gateway.attempt as earlier
-                             where earlier.generation_id = $1 and earlier.provider_job_id = $3)
+                when attempt <> $2 or exists (select from gateway.attempt as earlier
+                                              where earlier.generation_id = $1 and earlier.provider_job_id = $3)
                 then provider_job_id else coalesce($3, provider_job_id) end,
-            outcome = coalesce(outcome, $4),
-            ended_at = case when $4::text is null then ended_at else coalesce(ended_at, gateway.now()) end
-        where generation_id = $1 and attempt = $2
+            outcome = coalesce($4, outcome),
+            ended_at = case when $4::text is null then ended_at else gateway.now() end
+        where generation_id = $1
+          and (attempt = $2
+               or ($4 <> 'unknown_outlasted' and provider_job_id is not null
+                   and (outcome is null or outcome = 'unknown_outlasted')))
         "#,
         leased.run.generation_id as GenerationId,
         leased.run.attempt,

@@ -85,3 +85,22 @@ async fn the_first_of_two_jobs_to_complete_wins_and_the_other_is_cancelled() {
     assert_eq!(user.balance().await.unwrap(), 98);
     stack.reconcile().await;
 }
+
+#[tokio::test]
+async fn a_failed_job_that_was_found_again_is_not_taken_up_a_second_time() {
+    let stack = TestStack::builder().webhooks().start().await;
+    let user = stack.user().await;
+    let gpu_error =
+        || JobFault::ProductError { code: "GPU_ERROR".to_owned(), form: simulators::runpod::ErrorForm::Completed };
+    let fault = |effect: JobFault| Fault::new(RunPodEffect::from(effect));
+    // The first answer is lost and its job fails, which is heard of late; the second fails later still.
+    stack.runpod.script(lost());
+    stack.runpod.script(fault(JobFault::WebhookLate { ms: 90_000 }));
+    stack.runpod.script(fault(gpu_error()).times(2));
+    stack.runpod.script(fault(JobFault::GenerationTime { ms: 60_000 }).skip(1));
+    let id = user.generate(&model().build()).await.unwrap().generation_id();
+    let seen = stack.finish(&user, id).await;
+    assert_eq!(seen["status"], "completed", "{seen}");
+    assert_eq!((stack.runpod.counts().jobs_made, user.balance().await.unwrap()), (3, 98));
+    stack.reconcile().await;
+}

@@ -41,6 +41,10 @@ pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<
 /// Only if the database failed before anything was sent.
 pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
     let run = &leased.run;
+    // Wished between the lease and its reading: no ring will tell of it any more.
+    if run.cancel_requested_at.is_some() {
+        return Ok(Event::CancelRequested);
+    }
     if let Some(known) = attempt::list_open(&state.pool, run.generation_id).await?.into_iter().next() {
         return Ok(submitted(&known.provider_job_id, Callback::Received));
     }
@@ -49,6 +53,10 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
         None => return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) }),
     }
     let submission = submission(state, leased).await?;
+    // Whoever took the run over waits for this attempt only so long. What is said here is dropped by the commit.
+    if !lease::renew(&state.pool, run.generation_id, leased.lease_id).await? {
+        return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) });
+    }
     let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
     Ok(match answer {
         Ok(provider_job_id) => {

@@ -6,7 +6,7 @@ use devstack::builders::model;
 use devstack::test_stack::{TestStack, TestUser};
 use shared::generation::lease;
 use shared::ids::GenerationId;
-use shootx_worker::steps::{collect, submit};
+use shootx_worker::steps::{collect, conclude, submit};
 use shootx_worker::{attend, poller, sweeper};
 use simulators::Operation;
 use uuid::Uuid;
@@ -55,6 +55,31 @@ async fn a_worker_that_dies_before_submitting_loses_nothing() {
     assert_eq!(stage(&user, id).await, "submitting");
     ends_well(&stack, &user, id).await;
     assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_slept_past_its_lease_sends_nothing() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    stack.advance(Duration::from_secs(21)).await;
+    assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 1, "another one took the run over");
+    submit::act(&stack.worker, &leased).await.unwrap();
+    assert_eq!(stack.runpod.counts().jobs_made, 0, "it is the other one's to send");
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_read_with_the_lease_is_obeyed_before_anything_is_sent() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let mut leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    leased.run.cancel_requested_at = Some(leased.now());
+    let event = submit::act(&stack.worker, &leased).await.unwrap();
+    assert_eq!(conclude(&stack.worker, &leased, event, &[]).await.unwrap(), "cancelled");
+    assert_eq!((stack.runpod.counts().jobs_made, user.balance().await.unwrap()), (0, 100));
+    stack.reconcile().await;
 }
 
 #[tokio::test]

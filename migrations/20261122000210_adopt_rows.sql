@@ -20,24 +20,31 @@ begin
 end
 $$;
 
--- A balance that is not the sum of its entries, with or without a row of credits.
-insert into public.credit_transactions (user_id, amount, transaction_type, description, entry_key)
-select user_id, (coalesce(balance, 0) - coalesce(ledger, 0))::integer, 'adjustment',
-  'The balance differed from its entries when the ledger was adopted', 'adjustment:adoption:' || user_id
+-- A balance that is not the sum of its entries, with or without a row of credits; then one below zero. Users could
+-- write both, so a difference may be more than one entry can hold: it is stated in as many as it takes.
+create function pg_temp.adjust(user_id uuid, difference bigint, description text, entry_key text) returns void
+  language sql
+as $$
+  insert into public.credit_transactions (user_id, amount, transaction_type, description, entry_key)
+  select $1, sign($2) * least(abs($2) - part, 2000000000), 'adjustment', $3, concat_ws(':', $4, $1, nullif(part, 0))
+  from generate_series(0, abs($2) - 1, 2000000000) as part
+$$;
+
+select pg_temp.adjust(user_id, coalesce(balance, 0) - coalesce(ledger, 0),
+  'The balance differed from its entries when the ledger was adopted', 'adjustment:adoption')
 from (select user_id, balance from public.credits) as credits
 full join (select user_id, sum(amount) as ledger from public.credit_transactions group by user_id) as entries
-  using (user_id)
-where coalesce(balance, 0) <> coalesce(ledger, 0);
+  using (user_id);
 
-insert into public.credit_transactions (user_id, amount, transaction_type, description, entry_key)
-select user_id, -balance, 'adjustment', 'A negative balance was set to 0 when the ledger was adopted',
-  'adjustment:negative:' || user_id
+select pg_temp.adjust(user_id, -balance::bigint, 'A negative balance was set to 0 when the ledger was adopted',
+  'adjustment:negative')
 from public.credits
 where balance < 0;
 
-update public.credits set balance = 0 where balance < 0;
+-- No balance at all counts as 0; left so, whatever were added to it would be lost.
+update public.credits set balance = 0 where balance < 0 or balance is null;
 
-alter table public.credits add constraint credits_never_negative check (balance >= 0);
+alter table public.credits add constraint credits_never_negative check (balance is not null and balance >= 0);
 
 -- Deleting a project must not delete what was paid for, and an entry keeps the generation it is about. The deployed
 -- constraints are found by their column, because their names are not ours.

@@ -126,6 +126,35 @@ async fn every_balance_equals_its_entries_afterwards_and_each_difference_is_an_a
 }
 
 #[tokio::test]
+async fn no_amount_that_a_user_could_write_stops_the_adoption() {
+    let project = deployed(Deployed::PartOne).await;
+    let pool = project.database.pool();
+    run(pool, "insert into public.credits (user_id) values ('00000000-0000-4000-8000-000000000004')").await;
+    let statements = [
+        (
+            EVEN,
+            "insert into credit_transactions (user_id, amount, transaction_type)
+            select auth.uid(), 2147483647, 'purchase' from generate_series(1, 3)",
+        ),
+        (
+            ROWLESS,
+            "insert into credit_transactions (user_id, amount, transaction_type)
+            select auth.uid(), -2147483648, 'purchase' from generate_series(1, 3)",
+        ),
+    ];
+    for (user, statement) in statements {
+        as_user(pool, user, statement).await.unwrap();
+    }
+    run(pool, &format!("update credits set balance = -2147483648 where user_id = '{DEBTOR}'")).await;
+    run(pool, &format!("update credits set balance = null where user_id = '{ROWLESS}'")).await;
+    project.migrate().await;
+    reconcile(pool).await;
+    assert_eq!(value::<i64>(pool, "select count(*) from credits where balance is null or balance < 0").await, 0);
+    let broken = sqlx::query("update credits set balance = null").execute(pool).await;
+    assert_eq!(refusal(broken), "23514", "what is added to no balance would be lost");
+}
+
+#[tokio::test]
 async fn old_rows_stay_readable_and_new_ones_are_held_to_the_words() {
     let project = deployed(Deployed::PartOne).await;
     project.migrate().await;

@@ -58,7 +58,7 @@ pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8
             // An alpha channel without transparency is left out by the encoder itself. Its other entry, for RGB, is
             // compiled into this crate, which without optimisation takes ten times as long.
             let image = image.into_rgba8();
-            // One thread: the number of pictures in work is what is matched to the machine.
+            // One thread: what is bounded is the number of pictures in work.
             AvifEncoder::new_with_speed_quality(&mut file, AVIF_SPEED, AVIF_QUALITY)
                 .with_num_threads(Some(1))
                 .write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::Rgba8)

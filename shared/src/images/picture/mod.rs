@@ -9,9 +9,6 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, LazyLock};
-use std::thread::available_parallelism;
-
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -68,9 +65,10 @@ impl From<Broken> for PictureError {
     }
 }
 
-/// Pictures in work at once in this process: one for each core, since each keeps a core busy.
-static CORES: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))));
+/// Pictures in work at once in this process. Each keeps a core busy and may hold a few hundred megabytes of pixels, so
+/// the bound is on memory and does not grow with the machine; to do more at once, run more processes.
+const AT_ONCE: usize = 2;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Checks a file by its bytes and gives it back as `wanted`.
 ///
@@ -78,14 +76,14 @@ static CORES: LazyLock<Arc<Semaphore>> =
 /// otherwise it keeps its pixels bit by bit and loses metadata (text chunks, EXIF, comments), where generators leave
 /// their prompts. A clip, and an AVIF that is wanted as AVIF, is checked by its boxes and kept as it is.
 ///
-/// Waits for a free core, then works on a blocking thread. Dropping the future does not end work that has begun.
+/// Waits for its turn, then works on a blocking thread. Dropping the future does not end work that has begun.
 ///
 /// # Errors
 /// [`PictureError`]; a decoder that panics on a file has found it damaged.
 pub async fn prepare(bytes: Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {
-    // What needs no core is refused without waiting for one.
+    // What needs no decoding is refused without waiting for a turn.
     inspect(&bytes)?;
-    let permit = Arc::clone(&CORES).acquire_owned().await.expect("the semaphore is never closed");
+    let permit = TURNS.acquire().await.expect("the semaphore is never closed");
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         prepare_now(&bytes, wanted)

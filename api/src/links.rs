@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::generation::{self, Generation, Link};
-use shared::images::StoreError;
+use shared::images::{LINK_LIFETIME, StoreError};
 
 use crate::state::ApiState;
 
-/// How long a new link works.
-const LINK_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// A link with less time left than this is made anew.
 const RENEW_BEFORE: TimeDelta = TimeDelta::hours(1);
 /// How long one answer waits for new links.
@@ -52,7 +50,7 @@ fn works_at(link: &Link, at: DateTime<Utc>) -> bool {
 
 /// New links by path; none of what the store does not have, and none at all while it does not answer.
 async fn sign(state: &ApiState, paths: Vec<String>) -> HashMap<String, String> {
-    let signing = state.images.sign(&paths, LINK_TTL);
+    let signing = state.images.sign(&paths, LINK_LIFETIME);
     let signed = match tokio::time::timeout(SIGN_TIMEOUT, signing).await {
         Ok(Ok(signed)) => signed,
         Ok(Err(error)) => return unsigned(paths.len(), &error),
@@ -73,7 +71,7 @@ async fn keep(state: &ApiState, generation: &Generation, fresh: &HashMap<String,
     if links.is_empty() {
         return;
     }
-    let until = generation.now + LINK_TTL;
+    let until = generation.now + LINK_LIFETIME;
     if let Err(error) = generation::save_links(&state.pool, generation.id, &links, until).await {
         tracing::warn!(generation_id = %generation.id, %error, "new links could not be kept");
     }

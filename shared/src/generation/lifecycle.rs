@@ -183,8 +183,7 @@ fn collected(run: &Run, delivered: i16, code: &'static str, now: DateTime<Utc>) 
     }
     let mut to = settled(run, Stage::Completed, "completed", now);
     to.run.outputs_delivered = Some(delivered);
-    let charged = pricing::charged(run.price, delivered.unsigned_abs().into(), run.outputs_asked.unsigned_abs().into());
-    to.refund = run.price.checked_sub(charged).expect("what is charged lies between nothing and the price");
+    to.refund = pricing::refund(run.price, delivered.unsigned_abs().into(), run.outputs_asked.unsigned_abs().into());
     to
 }
 

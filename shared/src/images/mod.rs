@@ -26,6 +26,9 @@ pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
 pub use picture::{BYTES_MAX, Inspected, PIXELS_MAX, Picture, PictureError, inspect, prepare};
 pub use supabase::SupabaseStore;
 
+/// How long a signed link to an output works.
+pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Paths handed to one [`ImageStore::sign`] or [`ImageStore::delete`]. More are refused, so that no caller forgets to page.
 pub const PATHS_MAX: usize = 10_000;
 

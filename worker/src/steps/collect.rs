@@ -10,7 +10,7 @@ use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::store::StoredOutput;
 use shared::ids::GenerationId;
-use shared::images::{self, Picture, StoreError};
+use shared::images::{self, LINK_LIFETIME, Picture, StoreError};
 use shared::runpod::{OutputRef, ProviderError, ProviderJobId, Report};
 use shared::workflow::OutputFormat;
 
@@ -18,8 +18,6 @@ use super::submit::retry_in;
 use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
 use crate::state::WorkerState;
 
-/// How long a signed link works.
-const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Storing one picture takes at most this, retries and all: the step must end before it is cut off.
 const PUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pictures of one generation that are fetched, checked and stored at once.

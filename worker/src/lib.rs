@@ -6,7 +6,7 @@
 
 pub mod app;
 pub mod attend;
-pub mod doorbell;
+mod doorbell;
 pub mod fence;
 pub mod housekeeping;
 pub mod poller;

@@ -14,6 +14,7 @@ use crate::ids::{GenerationId, LeaseId, UserId};
 pub const LEASE: Duration = Duration::from_secs(20);
 /// How often its holder renews it.
 pub const LEASE_RENEWED_EVERY: Duration = Duration::from_secs(5);
+
 /// A run, and the right to move it.
 #[derive(Debug, Clone)]
 pub struct Leased {

@@ -22,8 +22,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
-#[derive(Debug)]
 /// A server's answer, its body read only where the status says that it did what was asked.
+#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,

@@ -1,6 +1,7 @@
 //! Accepting, leasing, committing and cancelling on a real database, as the services' own roles.
 
 mod accepting;
+mod budget;
 mod calling;
 mod leasing;
 mod reading;

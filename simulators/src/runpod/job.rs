@@ -39,6 +39,7 @@ pub(super) struct Job {
     pub(super) webhook: Option<String>,
     pub(super) webhook_log: WebhookView,
     pub(super) execution_timeout: Duration,
+    pub(super) ttl: Duration,
     pub(super) recipe: Arc<Recipe>,
     pub(super) faults: Vec<JobFault>,
     pub(super) sync: bool,
@@ -77,6 +78,10 @@ pub struct JobView {
     pub webhook: Option<String>,
     /// What became of the webhook.
     pub webhook_log: WebhookView,
+    /// How long it may run, milliseconds.
+    pub execution_timeout_ms: u64,
+    /// How long it was to exist from its submission, milliseconds.
+    pub ttl_ms: u64,
     /// The faults it was made with.
     pub faults: Vec<JobFault>,
 }
@@ -113,6 +118,8 @@ impl Job {
             gone: self.is_gone(),
             webhook: self.webhook.clone(),
             webhook_log: self.webhook_log.clone(),
+            execution_timeout_ms: millis(self.execution_timeout),
+            ttl_ms: millis(self.ttl),
             faults: self.faults.clone(),
         }
     }
@@ -123,10 +130,10 @@ impl Job {
         json.insert("id".to_owned(), self.id.as_str().into());
         json.insert("status".to_owned(), self.status().into());
         if let Some(started) = self.started {
-            json.insert("delayTime".to_owned(), millis(started.saturating_sub(self.queued)));
+            json.insert("delayTime".to_owned(), millis(started.saturating_sub(self.queued)).into());
             json.insert("workerId".to_owned(), "sim-worker".into());
             if let Some(ended) = self.ended {
-                json.insert("executionTime".to_owned(), millis(ended.saturating_sub(started)));
+                json.insert("executionTime".to_owned(), millis(ended.saturating_sub(started)).into());
             }
         }
         if self.retries > 0 {
@@ -165,6 +172,6 @@ impl Job {
     }
 }
 
-fn millis(duration: Duration) -> Value {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).into()
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

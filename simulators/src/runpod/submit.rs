@@ -106,6 +106,7 @@ impl Platform {
             webhook: body.webhook,
             webhook_log: WebhookView::default(),
             execution_timeout,
+            ttl,
             faults,
             sync,
             state: State::Queued,

@@ -1,6 +1,6 @@
 //! A generation from accept to delivered pictures, by every road a result can be learnt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use devstack::builders::model;
 use devstack::test_stack::TestStack;
@@ -143,5 +143,30 @@ async fn progress_never_falls() {
     }
     assert!(shown.is_sorted(), "{shown:?}");
     assert_eq!((shown[0], shown.last()), (0, Some(&100)), "{shown:?}");
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_provider_job_may_run_for_the_workflows_maximum_and_outlives_the_deadline_by_five_minutes() {
+    let stack = TestStack::builder().webhooks().start().await;
+    let user = stack.user().await;
+    stack.runpod.script(fault(JobFault::GenerationTime { ms: 10_000 }));
+    let id = user.generate(&model().build()).await.unwrap().generation_id();
+    let begun = Instant::now();
+    stack.drain().await;
+    let jobs = stack.runpod.jobs();
+    let [job] = &jobs[..] else { panic!("one job, not {jobs:?}") };
+    let (maximum, deadline) = (Duration::from_secs(45), Duration::from_secs(10 * 60 + 45));
+    assert_eq!(Duration::from_millis(job.execution_timeout_ms), maximum);
+    let (ttl, latest) = (Duration::from_millis(job.ttl_ms), deadline + Duration::from_mins(5));
+    assert!(ttl <= latest && ttl + begun.elapsed() + Duration::from_secs(5) > latest, "{ttl:?}");
+    let accepted: i64 = sqlx::query_scalar("select extract(epoch from accepted_at)::bigint from gateway.run")
+        .fetch_one(stack.database.pool())
+        .await
+        .unwrap();
+    let expires = i64::try_from((deadline + Duration::from_hours(1)).as_secs()).unwrap() + accepted;
+    let webhook = job.webhook.as_deref().unwrap();
+    assert!((expires - 1..=expires + 1).any(|e| webhook.contains(&format!("g={id}&a=1&e={e}&s="))), "{webhook}");
+    assert_eq!(stack.finish(&user, id).await["status"], "completed");
     stack.reconcile().await;
 }

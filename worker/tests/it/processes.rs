@@ -1,10 +1,13 @@
 //! Real worker processes on one queue: killed, told to stop, and sharing the work. These wait on real time.
 
+use std::io::Read;
+use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use devstack::builders::model;
 use devstack::test_stack::{TestStack, TestUser};
+use serde_json::Value;
 use simulators::runpod::RunPodEffect;
 use simulators::{Fault, HttpFault, Operation, RunPodOptions, Time};
 use uuid::Uuid;
@@ -20,10 +23,14 @@ struct Worker(Child);
 
 impl Worker {
     fn start(stack: &TestStack) -> Self {
+        Self::spawn(stack, "127.0.0.1:0", Stdio::null())
+    }
+
+    fn spawn(stack: &TestStack, metrics: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shootx-worker"));
         command.env_clear().envs(&stack.worker_environment);
-        command.env("METRICS_BIND", "127.0.0.1:0");
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        command.env("METRICS_BIND", metrics);
+        Self(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     fn kill(mut self) {
@@ -72,6 +79,11 @@ async fn completed(user: &TestUser, id: Uuid) {
 async fn stack() -> TestStack {
     let options = RunPodOptions { time: Time::Running, picture_size: (96, 64), ..RunPodOptions::default() };
     TestStack::builder().runpod(options).webhooks().start().await
+}
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// The next answer of `operation` is that slow; its work is done before.
@@ -145,5 +157,49 @@ async fn workers_share_the_queue_and_make_one_job_for_each_generation() {
         completed(&user, id).await;
     }
     assert_eq!((stack.runpod.counts().jobs_made, user.balance().await.unwrap()), (20, 80));
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_generation_can_be_followed_by_its_request_id_and_is_counted() {
+    let stack = stack().await;
+    let user = stack.user().await;
+    let metrics = free_address();
+    let mut worker = Worker::spawn(&stack, &metrics, Stdio::piped());
+    let mut stderr = worker.0.stderr.take().unwrap();
+    let accepted = user.generate(&model().prompt("a secret garden").build()).await.unwrap().expecting(202);
+    let (id, request_id) = (accepted.generation_id(), accepted.header("x-request-id").to_owned());
+    completed(&user, id).await;
+    let page = format!("http://{metrics}/metrics");
+    for line in [
+        r#"shootx_steps_total{step="submit",outcome="submitted"} 1"#,
+        r#"shootx_steps_total{step="poll",outcome="provider_completed"} 1"#,
+        r#"shootx_steps_total{step="collect",outcome="completed"} 1"#,
+        r#"shootx_provider_calls_total{operation="run",outcome="ok"} 1"#,
+        r#"shootx_queue_oldest_seconds{queue="submit"} 0"#,
+    ] {
+        until(line, PATIENCE, async || String::from_utf8(user.download(&page).await.unwrap()).unwrap().contains(line))
+            .await;
+    }
+    assert!(worker.terminate().await.success());
+
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for message in ["submitted", "provider_completed", "completed"] {
+        let of_it = |line: &&Value| line["message"] == message && line["request_id"] == request_id.as_str();
+        let line = lines.iter().find(of_it).unwrap_or_else(|| panic!("no {message} of {request_id} in\n{log}"));
+        assert_eq!(line["generation_id"], id.to_string());
+    }
+    for step in ["submit", "collect"] {
+        let ended = |line: &&Value| line["message"] == "step ended" && line["span"]["step"] == step;
+        let line = lines.iter().find(ended).unwrap_or_else(|| panic!("no end of {step} in\n{log}"));
+        assert_eq!(line["span"]["request_id"], request_id.as_str(), "{line}");
+    }
+    let secrets = ["RUNPOD_API_KEY", "SUPABASE_SERVICE_KEY", "WEBHOOK_SECRET"];
+    let secrets = secrets.map(|name| stack.worker_environment[name].as_str());
+    for hidden in secrets.into_iter().chain(["secret garden", "/webhook/comfyui?", "token="]) {
+        assert!(!log.contains(hidden), "{hidden} is in\n{log}");
+    }
     stack.reconcile().await;
 }

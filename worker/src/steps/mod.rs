@@ -8,6 +8,7 @@ use shared::generation::lease::Leased;
 use shared::generation::lifecycle::{self, InvalidTransition};
 use shared::generation::store::{self, Committed, StoredOutput};
 use shared::generation::{Event, Transition};
+use shared::retry;
 use thiserror::Error;
 
 use crate::state::WorkerState;
@@ -30,6 +31,9 @@ pub const NOTHING_TO_DO: &str = "nothing_to_do";
 /// Outcome of a step that came too late to commit.
 pub const LEASE_LOST: &str = "lease_lost";
 
+/// Times a commit is tried before its step is given up.
+const COMMIT_TRIES_MAX: u32 = 3;
+
 /// Decides what `event` means and commits it; the name of what happened is the step's outcome.
 ///
 /// # Errors
@@ -41,13 +45,31 @@ pub async fn conclude(
     outputs: &[StoredOutput],
 ) -> Result<&'static str, StepError> {
     let transition = lifecycle::next(&leased.run, event, leased.now())?;
-    match store::commit(&state.pool, leased, &transition, outputs).await? {
+    match commit(state, leased, &transition, outputs).await? {
         Committed::Written => {
             log(leased, &transition);
             Ok(transition.kind)
         }
         Committed::LeaseLost => Ok(LEASE_LOST),
     }
+}
+
+/// A provider job whose id is not written down is made again after the wait, so a database that blinks is tried anew.
+/// Harmless where only the answer was lost: the lease is given back with the commit, and the repeat finds none.
+async fn commit(
+    state: &WorkerState,
+    leased: &Leased,
+    transition: &Transition,
+    outputs: &[StoredOutput],
+) -> Result<Committed, sqlx::Error> {
+    for tries in 1..COMMIT_TRIES_MAX {
+        match store::commit(&state.pool, leased, transition, outputs).await {
+            Err(error) => tracing::warn!(generation_id = %leased.run.generation_id, %error, "not committed yet"),
+            committed => return committed,
+        }
+        tokio::time::sleep(retry::delay(tries)).await;
+    }
+    store::commit(&state.pool, leased, transition, outputs).await
 }
 
 fn log(leased: &Leased, transition: &Transition) {

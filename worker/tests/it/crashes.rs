@@ -111,6 +111,21 @@ async fn a_worker_that_dies_between_submitting_and_committing_charges_once_witho
 }
 
 #[tokio::test]
+async fn a_database_that_blinks_after_the_submission_does_not_lose_the_job() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let blink = "create sequence gateway.blink;
+        create function gateway.blink() returns trigger language plpgsql security definer as
+          $$ begin if nextval('gateway.blink') <= 2 then raise exception 'blink'; end if; return new; end $$;
+        create trigger blink before update on gateway.run for each row
+          when (new.stage = 'running') execute function gateway.blink()";
+    sqlx::raw_sql(blink).execute(stack.database.pool()).await.unwrap();
+    assert_eq!(submit::submit(&stack.worker, GenerationId(id)).await.unwrap(), "submitted");
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_while_polling_delays_by_one_lease() {
     let stack = TestStack::new().await;
     let (user, id) = begin(&stack).await;

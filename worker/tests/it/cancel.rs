@@ -5,6 +5,9 @@ use std::time::Duration;
 use devstack::builders::model;
 use devstack::test_stack::TestStack;
 use serde_json::json;
+use shared::generation::lease;
+use shared::ids::{GenerationId, UserId};
+use shootx_worker::sweeper;
 use simulators::Fault;
 use simulators::runpod::JobFault;
 use simulators::runpod::RunPodEffect;
@@ -16,6 +19,27 @@ async fn a_queued_generation_is_cancelled_at_once() {
     let id = user.generate(&model().build()).await.unwrap().generation_id();
     let seen = user.cancel(id).await.unwrap().expecting(200).body;
     assert_eq!((&seen["status"], &seen["error_code"]), (&json!("failed"), &json!("cancelled")));
+    stack.drain().await;
+    assert_eq!((user.balance().await.unwrap(), stack.runpod.counts().jobs_made), (100, 0));
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn an_api_that_dies_while_it_cancels_leaves_the_rest_to_the_sweeper() {
+    let stack = TestStack::new().await;
+    let user = stack.user().await;
+    let id = user.generate(&model().build()).await.unwrap().generation_id();
+    // The wish is noted and the run is leased to be settled: there it ends.
+    let wish = "update gateway.run set cancel_requested_at = gateway.now(), rings = rings + 1";
+    sqlx::query(wish).execute(stack.database.pool()).await.unwrap();
+    let leased = lease::cancelled_in_queue(&stack.worker.pool, UserId(user.id()), GenerationId(id)).await.unwrap();
+    assert!(leased.is_some());
+    stack.drain().await;
+    assert_eq!(user.status(id).await.unwrap().body["stage"], "queued", "the lease still holds");
+    stack.advance(Duration::from_secs(21)).await;
+    sweeper::tick(&stack.worker).await.unwrap();
+    let seen = user.status(id).await.unwrap().body;
+    assert_eq!((&seen["stage"], &seen["error_code"]), (&json!("cancelled"), &json!("cancelled")));
     stack.drain().await;
     assert_eq!((user.balance().await.unwrap(), stack.runpod.counts().jobs_made), (100, 0));
     stack.reconcile().await;

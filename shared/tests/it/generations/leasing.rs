@@ -36,6 +36,23 @@ async fn a_commit_under_a_lost_lease_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_renewed_lease_holds_and_a_lost_one_cannot_be_renewed() {
+    let world = World::new().await;
+    let id = world.accept().await;
+    let slow = world.submit(id).await;
+    let renew = || lease::renew(&world.worker, id, slow.lease_id);
+    for _ in 0..4 {
+        world.database.advance(LEASE * 3 / 4).await;
+        assert!(renew().await.unwrap());
+        assert!(lease::stuck(&world.worker, 10).await.unwrap().is_empty(), "its holder is alive");
+    }
+    world.database.advance(LEASE + Duration::from_secs(1)).await;
+    assert_eq!(lease::stuck(&world.worker, 10).await.unwrap().len(), 1);
+    assert!(!renew().await.unwrap(), "another one holds it");
+    world.reconcile().await;
+}
+
+#[tokio::test]
 async fn settling_stores_outputs_and_refunds_what_is_missing_once() {
     let world = World::new().await;
     let id = world.running().await;

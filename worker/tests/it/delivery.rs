@@ -9,6 +9,7 @@ use serde_json::json;
 use simulators::runpod::RunPodEffect;
 use simulators::runpod::{ImageForm, JobFault, Spoil};
 use simulators::{Fault, RunPodOptions, Time};
+use tempfile::TempDir;
 
 /// Small pictures: these tests are about their way, not their size.
 fn small() -> RunPodOptions {
@@ -45,6 +46,24 @@ async fn a_generation_is_delivered_in_every_picture_format() {
         assert_ne!(pictures[0], pictures[1], "two outputs are two pictures");
     }
     assert_eq!(user.balance().await.unwrap(), 100 - 4 * 2);
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn pictures_kept_in_local_files_are_served_by_the_api_under_its_own_links() {
+    let dir = TempDir::new().unwrap();
+    let stack = TestStack::builder().runpod(small()).set("STORAGE_BACKEND", "local");
+    let stack = stack.set("STORAGE_DIR", dir.path().to_str().unwrap()).start().await;
+    let user = stack.user().await;
+    let id = user.generate(&model().format("png").build()).await.unwrap().generation_id();
+    let seen = stack.finish(&user, id).await;
+    for n in 1..=2 {
+        let stored = std::fs::read(dir.path().join(format!("{}/{id}/{n}.png", user.id()))).unwrap();
+        let link = seen["image_urls"][n - 1].as_str().unwrap();
+        assert!(link.starts_with(stack.api_url.as_str()), "{link}");
+        assert_eq!(user.download(link).await.unwrap(), stored);
+    }
+    assert_eq!(user.balance().await.unwrap(), 98);
     stack.reconcile().await;
 }
 

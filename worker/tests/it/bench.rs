@@ -15,6 +15,7 @@ use shootx_worker::fence::{Step, StepResult};
 use shootx_worker::queue::Settings;
 use sqlx::PgPool;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -213,6 +214,20 @@ impl Calls {
     /// A step that never ends.
     pub(crate) fn endless(&self) -> Step {
         self.step(|_| std::future::pending())
+    }
+
+    /// A step that ends well once it is let through, each call by one permit of the gate.
+    pub(crate) fn gated(&self) -> (Step, Arc<Semaphore>) {
+        let gate = Arc::new(Semaphore::new(0));
+        let opened = gate.clone();
+        let step = self.step(move |_| {
+            let opened = opened.clone();
+            async move {
+                opened.acquire().await.unwrap().forget();
+                Ok("let through")
+            }
+        });
+        (step, gate)
     }
 
     pub(crate) fn of(&self, generation_id: GenerationId) -> usize {

@@ -183,15 +183,7 @@ async fn a_payload_that_does_not_decode_kills_only_its_job() {
 async fn a_late_acknowledgement_of_a_job_given_away_changes_nothing() {
     let bench = Bench::new().await;
     let calls = Calls::default();
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = gate.clone();
-    let step = calls.step(move |_| {
-        let opened = opened.clone();
-        async move {
-            opened.acquire().await.unwrap().forget();
-            Ok("let through")
-        }
-    });
+    let (step, gate) = calls.gated();
     let worker = bench.start(Settings { concurrency: 1, ..brisk() }, step);
     let (job_id, generation_id) = bench.enqueue().await;
     calls.reach(generation_id, 1).await;

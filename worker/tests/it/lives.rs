@@ -77,15 +77,7 @@ async fn a_database_error_restarts_the_worker_a_bounded_number_of_times() {
 async fn a_worker_that_dies_of_a_database_error_does_not_take_its_steps_along() {
     let bench = Bench::new().await;
     let calls = Calls::default();
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let opened = gate.clone();
-    let step = calls.step(move |_| {
-        let opened = opened.clone();
-        async move {
-            opened.acquire().await.unwrap().forget();
-            Ok("let through")
-        }
-    });
+    let (step, gate) = calls.gated();
     let worker = bench.start(Settings { heartbeats_missed: 60, ..brisk() }, step);
     let (job_id, generation_id) = bench.enqueue().await;
     calls.reach(generation_id, 1).await;

@@ -124,10 +124,20 @@ impl From<sqlx::Error> for ApiError {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
                 Self::unavailable(error)
             }
+            sqlx::Error::Database(ref refused) if refused.code().is_some_and(|code| is_passing(&code)) => {
+                Self::unavailable(error)
+            }
             // Every other kind (the enum is not exhaustive) means that a statement of ours is wrong.
             _ => Self::internal(error),
         }
     }
+}
+
+/// Whether an SQLSTATE tells of the server's state and not of the statement: connection lost, resources short,
+/// stopping or timed out, deadlocked or locked for too long.
+fn is_passing(sqlstate: &str) -> bool {
+    ["08", "53", "57"].iter().any(|class| sqlstate.starts_with(class))
+        || ["40001", "40P01", "55P03"].contains(&sqlstate)
 }
 
 impl From<AcceptError> for ApiError {
@@ -170,5 +180,16 @@ impl ResponseError for ApiError {
 
     fn as_response(&self) -> poem::Response {
         Problem::new(self, "", "").into_response(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_passing;
+
+    #[test]
+    fn a_server_that_stops_or_is_crowded_is_no_mistake_of_ours() {
+        assert!(["08006", "53300", "57014", "57P01", "40P01", "55P03"].into_iter().all(is_passing));
+        assert!(!["23505", "23514", "22003", "42501", "42P01", "XX000", ""].into_iter().any(is_passing));
     }
 }

@@ -3,11 +3,12 @@
 //! The poller comes here when a run is due or was rung for by a webhook, the sweeper when nothing else will
 //! move it. Every way to end early (cancelled, overdue) is decided here too.
 
+use chrono::TimeDelta;
 use shared::generation::attempt::{self, Attempt};
 use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::Leased;
 use shared::generation::{Callback, Event, Stage};
-use shared::runpod::{Failure, ProviderError, Report};
+use shared::runpod::{Failure, FailureCode, ProviderError, Report, Retry};
 
 use crate::state::WorkerState;
 use crate::steps::submit::retry_in;
@@ -39,6 +40,12 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     if leased.now() >= run.deadline_at {
         call_off(state, leased, &jobs).await;
         return Ok(Event::DeadlinePassed);
+    }
+    if run.stage == Stage::Running && run.kills_workers() {
+        tracing::error!(generation_id = %run.generation_id, "given up: every worker that asked for it has died");
+        call_off(state, leased, &jobs).await;
+        let code = FailureCode::ProviderError.as_str();
+        return Ok(Event::ProviderFailed { code, retry: Retry::Final, retry_in: TimeDelta::zero() });
     }
     Ok(match run.stage {
         Stage::Submitting => find_lost_answer(leased, &jobs),

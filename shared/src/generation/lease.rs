@@ -71,7 +71,8 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
     Ok(load(pool, lease_id, now).await?.pop())
 }
 
-/// Leases a run whose outputs are to be collected.
+/// Leases a run whose outputs are to be collected. A lease that is still there was never given back: its holder
+/// is gone, and is counted.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -80,7 +81,8 @@ pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Resul
     let now = sqlx::query_scalar!(
         r#"
         update gateway.run
-        set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3)
+        set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
+            leases_lost = leases_lost + (lease_id is not null)::int::smallint
         where generation_id = $1 and stage = 'collecting'
           and (wake_at is null or wake_at <= gateway.now())
           and (leased_until is null or leased_until <= gateway.now())
@@ -123,7 +125,7 @@ pub async fn cancelled_in_queue(
     Ok(load(pool, lease_id, now).await?.pop())
 }
 
-/// Leases at most `limit` runs whose provider is due to be asked.
+/// Leases at most `limit` runs whose provider is due to be asked. Counts holders that are gone, as [`for_collection`].
 ///
 /// # Errors
 /// Whatever the database says.
@@ -132,7 +134,8 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
     let now = sqlx::query_scalar!(
         r#"
         update gateway.run
-        set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2)
+        set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2),
+            leases_lost = leases_lost + (lease_id is not null)::int::smallint
         where generation_id in (
             select generation_id from gateway.run
             where stage in ('submitting', 'running') and poll_at <= gateway.now()
@@ -217,7 +220,7 @@ async fn load(pool: &PgPool, lease_id: LeaseId, taken_at: Option<DateTime<Utc>>)
                stage as "stage: Stage", price as "price: Credits", outputs_asked, outputs_delivered, output_format,
                seed, request_id, accepted_at, deadline_at, target_seconds, max_seconds, attempt, timeouts, tries,
                polls, lost_looks, provider_job_id, submitted_at, unknown_until, result_at, poll_at, wake_at, rings,
-               cancel_requested_at, progress, error_code, settled_at
+               leases_lost, cancel_requested_at, progress, error_code, settled_at
         from gateway.run
         where lease_id = $1
         "#,

@@ -8,6 +8,8 @@ use crate::ids::{GenerationId, UserId};
 
 /// Provider jobs that may ever be made for one generation.
 pub const ATTEMPTS_MAX: i16 = 3;
+/// Holders that may vanish in a row before a run is given up: it is what kills them.
+pub const LEASES_LOST_MAX: i16 = 5;
 /// How long the webhook of a lost answer is waited for before another attempt starts.
 pub const UNKNOWN_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// Time in the queue that every generation is allowed beside its workflow's maximum.
@@ -86,6 +88,8 @@ pub struct Run {
     pub wake_at: Option<DateTime<Utc>>,
     /// How often a webhook or a cancel has rung for it.
     pub rings: i32,
+    /// Holders in a row that let their lease expire.
+    pub leases_lost: i16,
     /// When the user asked to cancel.
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// The furthest progress ever shown, 0 to 100.
@@ -101,6 +105,12 @@ impl Run {
     #[must_use]
     pub fn progress_at(&self, now: DateTime<Utc>) -> i16 {
         self.progress.max(progress(self.stage, self.submitted_at, self.target_seconds, now))
+    }
+
+    /// Whether so many workers in a row vanished with this run that it must be what kills them.
+    #[must_use]
+    pub fn kills_workers(&self) -> bool {
+        self.leases_lost >= LEASES_LOST_MAX
     }
 
     /// When the provider is asked for the first time after a submission at `now`.

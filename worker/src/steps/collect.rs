@@ -39,6 +39,10 @@ pub async fn collect(state: &WorkerState, generation_id: GenerationId) -> Result
 
 /// Reads the result and stores every usable picture of it; what was stored comes back with the event.
 pub async fn act(state: &WorkerState, leased: &Leased) -> (Event, Vec<StoredOutput>) {
+    if leased.run.kills_workers() {
+        tracing::error!(generation_id = %leased.run.generation_id, "given up: every worker that collected it has died");
+        return (Event::Collected { delivered: 0, code: "result_lost" }, Vec::new());
+    }
     let pictures = match result(state, leased).await {
         Ok(pictures) => pictures,
         Err(event) => return (event, Vec::new()),

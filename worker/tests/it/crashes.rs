@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use devstack::builders::model;
 use devstack::test_stack::{TestStack, TestUser};
-use shared::generation::lease;
+use shared::generation::{LEASES_LOST_MAX, lease};
 use shared::ids::GenerationId;
 use shootx_worker::steps::{collect, conclude, submit};
 use shootx_worker::{attend, poller, sweeper};
@@ -195,5 +195,39 @@ async fn a_result_that_no_worker_ever_collects_is_refunded_in_the_end() {
     assert_eq!(stage(&user, id).await, "collecting");
     sweeper::tick(&stack.worker).await.unwrap();
     assert_eq!((stage(&user, id).await.as_str(), user.balance().await.unwrap()), ("failed", 100));
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_result_that_kills_every_worker_which_collects_it_is_refunded_after_five() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    submit::submit(&stack.worker, GenerationId(id)).await.unwrap();
+    stack.advance(Duration::from_secs(20)).await;
+    poller::tick(&stack.worker).await.unwrap();
+    for deaths in 0..LEASES_LOST_MAX {
+        let leased = lease::for_collection(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+        assert!(!leased.run.kills_workers(), "{deaths}");
+        stack.advance(Duration::from_secs(21)).await;
+    }
+    assert_eq!(collect::collect(&stack.worker, GenerationId(id)).await.unwrap(), "nothing_delivered");
+    assert_eq!((stage(&user, id).await.as_str(), user.balance().await.unwrap()), ("failed", 100));
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_kills_every_worker_which_reads_it_is_refunded_after_five() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    submit::submit(&stack.worker, GenerationId(id)).await.unwrap();
+    stack.advance(Duration::from_secs(20)).await;
+    for _ in 0..LEASES_LOST_MAX {
+        assert_eq!(lease::due_for_poll(&stack.worker.pool, 10).await.unwrap().len(), 1);
+        stack.advance(Duration::from_secs(21)).await;
+    }
+    assert_eq!(poller::tick(&stack.worker).await.unwrap(), 1);
+    let seen = user.status(id).await.unwrap().body;
+    assert_eq!((seen["stage"].as_str(), seen["error_code"].as_str()), (Some("failed"), Some("provider_error")));
+    assert_eq!(user.balance().await.unwrap(), 100);
     stack.reconcile().await;
 }

@@ -59,6 +59,7 @@ fn run(stage: Stage) -> Run {
         poll_at: None,
         wake_at: None,
         rings: 0,
+        leases_lost: 0,
         cancel_requested_at: None,
         progress: 0,
         error_code: None,

@@ -53,6 +53,24 @@ async fn a_renewed_lease_holds_and_a_lost_one_cannot_be_renewed() {
 }
 
 #[tokio::test]
+async fn holders_that_vanish_are_counted_until_one_commits() {
+    let world = World::new().await;
+    let id = world.running().await;
+    let mut counted = Vec::new();
+    for turn in 0..5 {
+        world.database.advance(Duration::from_secs(30)).await;
+        let [leased] = &lease::due_for_poll(&world.worker, 10).await.unwrap()[..] else { panic!("due") };
+        counted.push(leased.run.leases_lost);
+        if turn == 2 {
+            world.commit(leased, Event::ProviderPending).await;
+        }
+    }
+    assert_eq!(counted, [0, 1, 2, 0, 1]);
+    assert_eq!(world.seen(id).await.stage, Some(Stage::Running));
+    world.reconcile().await;
+}
+
+#[tokio::test]
 async fn settling_stores_outputs_and_refunds_what_is_missing_once() {
     let world = World::new().await;
     let id = world.running().await;

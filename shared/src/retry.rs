@@ -9,10 +9,10 @@ use backoff::exponential::ExponentialBackoffBuilder;
 use crate::runpod::ProviderError;
 
 /// The longest wait after the first try.
-pub const DELAY_FIRST_MAX: Duration = Duration::from_millis(500);
+const DELAY_FIRST_MAX: Duration = Duration::from_millis(500);
 
 /// The longest wait after any try.
-pub const DELAY_MAX: Duration = Duration::from_secs(30);
+const DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// How long to wait after `tries` (counted from 1) have failed: anything from nothing to 0.5 s, 1 s, 2 s … 30 s.
 ///

@@ -15,9 +15,9 @@ use crate::ledger;
 use crate::workflow::Request;
 
 /// How long an idempotency key and its answer are kept.
-pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The window of the per-user rate: a burst may use all of it at once.
-pub const RATE_WINDOW: Duration = Duration::from_secs(60);
+const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// A key may be found expired but not yet removed; then accept is tried once more without it.
 const ACCEPT_TRIES_MAX: u8 = 2;
 

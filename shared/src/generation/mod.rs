@@ -24,7 +24,7 @@ pub use accept::{AcceptError, Accepted, NewGeneration, accept};
 pub use cancel::{CancelError, request_cancel};
 pub use event::{Callback, Event, NextJob, Transition};
 pub use read::{Generation, Link, estimates, find, list, save_links};
-pub use run::{ATTEMPTS_MAX, LEASES_LOST_MAX, PROVIDER_TTL_MARGIN, QUEUE_ALLOWANCE, Run, UNKNOWN_WAIT, WEBHOOK_GRACE};
+pub use run::{LEASES_LOST_MAX, PROVIDER_TTL_MARGIN, Run, WEBHOOK_GRACE};
 pub use webhook::{Noted, note_webhook};
 
 /// Where a run is. Private to us; customers see a [`Status`] and, as extra information, this.

@@ -12,7 +12,7 @@ use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 
 /// Generations on one page at most.
-pub const PAGE_MAX: i64 = 100;
+const PAGE_MAX: i64 = 100;
 /// Completed runs whose times an estimate is made of, per workflow.
 const ESTIMATE_SAMPLE: i64 = 50;
 /// Older runs say nothing about the present.

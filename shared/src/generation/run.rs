@@ -7,13 +7,13 @@ use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 
 /// Provider jobs that may ever be made for one generation.
-pub const ATTEMPTS_MAX: i16 = 3;
+pub(super) const ATTEMPTS_MAX: i16 = 3;
 /// Holders that may vanish in a row before a run is given up: it is what kills them.
 pub const LEASES_LOST_MAX: i16 = 5;
 /// How long the webhook of a lost answer is waited for before another attempt starts.
-pub const UNKNOWN_WAIT: TimeDelta = TimeDelta::seconds(60);
+pub(super) const UNKNOWN_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// Time in the queue that every generation is allowed beside its workflow's maximum.
-pub const QUEUE_ALLOWANCE: TimeDelta = TimeDelta::minutes(10);
+pub(super) const QUEUE_ALLOWANCE: TimeDelta = TimeDelta::minutes(10);
 /// How long the provider keeps a job beyond its deadline (its `ttl`).
 pub const PROVIDER_TTL_MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// How long the provider keeps a finished job's result.

@@ -88,6 +88,10 @@ async fn look(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) -> Result<
             Ok(Report::Cancelled) => seen.failure = Some(Failure::CANCELLED_BY_PROVIDER),
             Ok(Report::Waiting | Report::Running) => seen.pending = true,
             Err(ProviderError::NotFound) => {}
+            Err(ProviderError::Unavailable { alarm: true, .. }) => {
+                tracing::error!(endpoint = leased.run.endpoint, "the provider refuses our key or endpoint");
+                seen.pending = true;
+            }
             Err(ProviderError::Rejected { .. } | ProviderError::Unavailable { .. } | ProviderError::Unknown { .. }) => {
                 seen.pending = true;
             }

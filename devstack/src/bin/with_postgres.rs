@@ -53,7 +53,7 @@ async fn run() -> anyhow::Result<u8> {
 
 async fn end(child: &mut Child, signal: Option<&str>) -> anyhow::Result<()> {
     if let (Some(signal), Some(pid)) = (signal, child.id()) {
-        Command::new("kill").args([signal, &pid.to_string()]).status().await?;
+        Command::new("sh").args(["-c", &format!("kill {signal} {pid}")]).status().await?;
     }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         child.kill().await?;

@@ -82,8 +82,9 @@ impl Cluster {
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX)) else { continue };
-            let alive = Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status();
-            if alive.is_ok_and(|status| status.success()) {
+            // The shell's own `kill`: a minimal system has no program of that name.
+            let alive = Command::new("sh").args(["-c", "kill -0 \"$0\"", pid]).stderr(Stdio::null()).status();
+            if entry.path() == self.dir || alive.is_ok_and(|status| status.success()) {
                 continue;
             }
             let mut stop = self.binaries.command(self.user, "pg_ctl");

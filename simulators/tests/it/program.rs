@@ -24,7 +24,7 @@ async fn the_program_says_where_it_listens_and_stops_when_told() {
     let jwks = format!("{}/.well-known/jwks.json", lines[1]["issuer"].as_str().unwrap());
     assert_eq!(get(jwks).await.unwrap().status(), 200);
 
-    let told = Command::new("kill").arg(program.id().to_string()).status().unwrap();
+    let told = Command::new("sh").args(["-c", &format!("kill {}", program.id())]).status().unwrap();
     assert!(told.success());
     let start = Instant::now();
     let status = loop {

@@ -39,7 +39,7 @@ impl Worker {
     }
 
     async fn terminate(mut self) -> ExitStatus {
-        let told = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.0.id())]).status().unwrap();
         assert!(told.success());
         let mut status = None;
         until("the worker ends", PATIENCE, async || {

@@ -3,6 +3,8 @@
 use shared::generation::{Status, list};
 use shared::ids::{GenerationId, UserId};
 
+use sqlx::AssertSqlSafe;
+
 use super::World;
 
 #[tokio::test]
@@ -19,6 +21,27 @@ async fn a_page_is_newest_first_and_the_next_one_begins_where_it_ended() {
     let second = list(&world.api, world.user, Some((last.created_at, last.id.0)), 2).await.unwrap();
     assert_eq!(second.iter().map(|one| one.id).collect::<Vec<_>>(), ids[2..]);
     assert!(list(&world.api, UserId(uuid::Uuid::new_v4()), None, 2).await.unwrap().is_empty());
+    world.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_user_with_many_generations_is_read_by_its_index() {
+    let world = World::new().await;
+    let many = format!(
+        "insert into generations (user_id, generation_type, method, input_data, created_at)
+         select '{user}', 'model', 'automatic', jsonb_build_object('prompt', repeat('x', 500)), now() - n * interval '1 min'
+         from generate_series(1, 3000) as n;
+         analyze generations",
+        user = world.user
+    );
+    sqlx::raw_sql(AssertSqlSafe(many)).execute(world.database.pool()).await.unwrap();
+    assert_eq!(list(&world.api, world.user, None, 20).await.unwrap().len(), 20);
+    // The statement as it was prepared on the one connection that was used so far.
+    let prepared = "select name from pg_prepared_statements where statement like '%output_urls%'";
+    let name: String = sqlx::query_scalar(prepared).fetch_one(&world.api).await.unwrap();
+    let explain = format!("explain execute {name}('{}', null, null, null, 20)", world.user);
+    let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&world.api).await.unwrap();
+    assert!(plan.iter().any(|line| line.contains("generations_by_user_page")), "{plan:#?}");
     world.reconcile().await;
 }
 

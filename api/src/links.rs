@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::generation::{self, Generation, Link};
-use shared::images::{LINK_LIFETIME, StoreError};
+use shared::images::{LINK_LIFETIME, StoreError, is_valid_path};
 
 use crate::state::ApiState;
 
@@ -33,7 +33,7 @@ pub(crate) async fn image_urls(state: &ApiState, generations: &[Generation]) -> 
 /// Paths whose links have to be made anew.
 fn ending_paths(generation: &Generation) -> Vec<String> {
     if generation.links.is_empty() {
-        return generation.output_paths.iter().filter(|path| !is_link(path)).cloned().collect();
+        return generation.output_paths.iter().filter(|path| is_valid_path(path)).cloned().collect();
     }
     let renew_at = generation.now + RENEW_BEFORE;
     generation.links.iter().filter(|link| !works_at(link, renew_at)).map(|link| link.path.clone()).collect()

@@ -1,8 +1,9 @@
-//! Keeps the queue's tables small and its locks honest. The queue's library deletes nothing by itself, and
+//! Keeps tables small and the queue's locks honest. The queue's library deletes nothing by itself, and
 //! frees a job only when its worker is gone.
 
 use std::time::Duration;
 
+use shared::generation::accept::purge_expired_keys;
 use shared::queue_housekeeping::{forget_workers, kill_overdue, purge_finished};
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -55,7 +56,7 @@ pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
         };
         match stop.run_until_cancelled(work).await {
             Some(Ok(rows)) if purging => {
-                tracing::info!(rows, "rows of the queue purged");
+                tracing::info!(rows, "rows that are kept no longer were purged");
                 purged_at = Some(Instant::now());
             }
             Some(Err(error)) => tracing::warn!(%error, "housekeeping failed; the next round repeats it"),
@@ -83,7 +84,8 @@ pub async fn free_locks(pool: &PgPool, retention: &Retention) -> Result<u64, sql
 pub async fn purge(pool: &PgPool, retention: &Retention) -> Result<u64, sqlx::Error> {
     let jobs = in_batches(|| purge_finished(pool, retention.done, retention.failed, BATCH)).await?;
     let workers = in_batches(|| forget_workers(pool, retention.workers, BATCH)).await?;
-    Ok(jobs + workers)
+    let keys = in_batches(|| purge_expired_keys(pool, BATCH)).await?;
+    Ok(jobs + workers + keys)
 }
 
 /// Repeats a statement as long as it finds a full batch.

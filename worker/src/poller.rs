@@ -72,7 +72,8 @@ pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
     Ok(count)
 }
 
-fn limit(places: usize) -> i64 {
+/// Free places as a bound for a query.
+pub(crate) fn limit(places: usize) -> i64 {
     i64::try_from(places).expect("places are few")
 }
 
@@ -81,7 +82,8 @@ pub(crate) async fn attend_all(state: &WorkerState, step: &'static str, leased: 
     futures::future::join_all(leased.into_iter().map(|leased| attend_one(state, step, leased))).await;
 }
 
-async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
+/// Attends to one run, and logs and counts what came of it.
+pub(crate) async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
     let span = tracing::info_span!(
         "step",
         step,

@@ -3,27 +3,46 @@
 use std::time::Duration;
 
 use shared::generation::{lease, wake};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::poller::attend_all;
+use crate::poller::{attend_all, attend_one, limit};
 use crate::state::WorkerState;
 
 /// Time between two sweeps.
 const EVERY: Duration = Duration::from_secs(5);
-/// Runs that one sweep leases, and wakes, at most.
-const BATCH: i64 = 100;
+/// Runs that one sweep wakes, and that are attended to at once. A provider that hangs does not delay the next sweep.
+const BATCH: usize = 100;
 
 /// Sweeps until told to stop; a database that fails is waited for.
+///
+/// What is under way then is dropped: its lease expires and another sweeper takes it up.
 pub async fn run(state: WorkerState, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        if let Err(error) = tick(&state).await {
+    let mut under_way = JoinSet::new();
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        while under_way.try_join_next().is_some() {}
+        if let Err(error) = sweep(&state, &mut under_way).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the sweep failed");
         }
     }
+}
+
+async fn sweep(state: &WorkerState, under_way: &mut JoinSet<()>) -> Result<(), sqlx::Error> {
+    wake(state).await?;
+    let free = BATCH.saturating_sub(under_way.len());
+    for leased in lease::stuck(&state.pool, limit(free)).await? {
+        let state = state.clone();
+        under_way.spawn(async move { attend_one(&state, "sweep", leased).await });
+    }
+    Ok(())
+}
+
+async fn wake(state: &WorkerState) -> Result<usize, sqlx::Error> {
+    let woken = wake::wake_sleeping(&state.pool, limit(BATCH)).await?;
+    if woken > 0 {
+        tracing::warn!(woken, "runs had lost their jobs");
+    }
+    Ok(woken)
 }
 
 /// One sweep; returns how many runs it moved or woke.
@@ -31,11 +50,8 @@ pub async fn run(state: WorkerState, stop: CancellationToken) {
 /// # Errors
 /// If the database failed; the next sweep does what this one left.
 pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
-    let woken = wake::wake_sleeping(&state.pool, BATCH).await?;
-    if woken > 0 {
-        tracing::warn!(woken, "runs had lost their jobs");
-    }
-    let stuck = lease::stuck(&state.pool, BATCH).await?;
+    let woken = wake(state).await?;
+    let stuck = lease::stuck(&state.pool, limit(BATCH)).await?;
     let moved = stuck.len();
     attend_all(state, "sweep", stuck).await;
     Ok(woken + moved)

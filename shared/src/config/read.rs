@@ -95,12 +95,7 @@ impl Storage {
         }
         Self {
             backend,
-            bucket: reader.parsed(
-                "STORAGE_BUCKET",
-                "1 to 63 of a-z, 0-9, '-', '_', '.'",
-                "shootx-images",
-                rules::bucket,
-            ),
+            bucket: reader.parsed("STORAGE_BUCKET", "1 to 63 of a-z, 0-9, '-', '_', '.'", rules::BUCKET, rules::bucket),
             dir,
             link_secret: secret::derived(webhook_secret, "shootx local storage links v1"),
         }

@@ -8,6 +8,8 @@ use url::{Host, Url};
 use super::{Config, LogFormat, StorageBackend};
 
 pub(super) const API_BIND: &str = "127.0.0.1:8080";
+/// The bucket that the migrations make and guard.
+pub(super) const BUCKET: &str = "shootx-images";
 pub(super) const METRICS_BIND_API: &str = "127.0.0.1:9100";
 pub(super) const METRICS_BIND_WORKER: &str = "127.0.0.1:9101";
 pub(super) const RUNPOD_API_URL: &str = "https://api.runpod.ai/v2";
@@ -141,6 +143,9 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "PUBLIC_URL is an address of this machine, which RunPod cannot call: set a public one, or WEBHOOKS=off"
                 .to_owned(),
         );
+    }
+    if config.storage.bucket != BUCKET {
+        warnings.push(format!("STORAGE_BUCKET is not {BUCKET}: the policies that `migrate` makes do not cover it"));
     }
     warnings
 }

@@ -96,6 +96,10 @@ pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, 
     for _ in 0..ACCEPT_TRIES_MAX {
         let refused = match try_accept(pool, new, &fingerprint).await {
             Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("idempotency_key_once") => None,
+            // It was there when the statement began.
+            Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("generations_project_id_fkey") => {
+                return Err(AcceptError::ProjectNotFound);
+            }
             // The first of two duplicates may have taken what the second, which waited for it, then lacks.
             Err(error @ (AcceptError::InsufficientCredits { .. } | AcceptError::RateLimited { .. })) => Some(error),
             decided => return decided,
@@ -211,4 +215,24 @@ fn replay(stored: &[u8], response: String, fingerprint: &[u8; 32]) -> Result<Acc
 
 fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).expect("a workflow takes minutes, not years")
+}
+
+/// Deletes at most `limit` idempotency keys that have expired, and returns how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn purge_expired_keys(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
+    let purged = sqlx::query!(
+        r#"
+        delete from gateway.idempotency_key
+        where (user_id, operation, key) in (
+            select user_id, operation, key from gateway.idempotency_key
+            where expires_at <= gateway.now()
+            limit $1)
+        "#,
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(purged.rows_affected())
 }

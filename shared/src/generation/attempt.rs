@@ -46,3 +46,37 @@ pub async fn parameters(pool: &PgPool, generation_id: GenerationId) -> Result<se
     .fetch_one(pool)
     .await
 }
+
+/// Keeps the id of a provider job that was heard of too late to commit, and rings for its run.
+///
+/// Whoever holds the run now finds the job instead of making another one. Locks the run before its attempt.
+///
+/// # Errors
+/// Whatever the database says; then the attempt's webhook may still bring the id.
+pub async fn remember(
+    pool: &PgPool,
+    generation_id: GenerationId,
+    attempt: i16,
+    provider_job_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        with rung as (
+            update gateway.run
+            set rings = rings + 1, poll_at = case when stage = 'submitting' then gateway.now() else poll_at end
+            where generation_id = $1
+            returning generation_id
+        )
+        update gateway.attempt
+        set provider_job_id = coalesce(provider_job_id, $3)
+        from rung
+        where attempt.generation_id = rung.generation_id and attempt.attempt = $2
+        "#,
+        generation_id as GenerationId,
+        attempt,
+        provider_job_id,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

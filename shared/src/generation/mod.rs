@@ -11,6 +11,7 @@ mod event;
 pub mod lease;
 pub mod lifecycle;
 pub mod message;
+pub mod output;
 pub mod read;
 mod run;
 pub mod store;

@@ -5,31 +5,13 @@ use sqlx::{PgConnection, PgPool};
 
 use super::lease::Leased;
 use super::message::message;
+use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
 use crate::ids::{GenerationId, LeaseId};
 use crate::{jobs, ledger};
 
 /// A look that found nothing new; there are many of them, and none is worth a row.
 const UNEVENTFUL: &str = "provider_pending";
-
-/// One stored picture, as recorded with the settlement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredOutput {
-    /// Its place in the provider's answer, from 1.
-    pub n: i16,
-    /// Its key in the image store.
-    pub path: String,
-    /// Its format's name.
-    pub format: String,
-    /// Pixels across.
-    pub width: i32,
-    /// Pixels down.
-    pub height: i32,
-    /// Size of the stored file, bytes.
-    pub size_bytes: i64,
-    /// A signed link to it and when it expires, if one could be had.
-    pub link: Option<(String, DateTime<Utc>)>,
-}
 
 /// What became of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +51,10 @@ pub(super) async fn commit_in(
         return Ok(Committed::LeaseLost);
     }
     record_attempt(tx, leased, transition).await?;
+    output::insert(tx, run.generation_id, outputs).await?;
     if run.stage.is_final() && !leased.run.stage.is_final() {
-        insert_outputs(tx, run, outputs).await?;
-        settle_generation(tx, run, outputs).await?;
+        let stored = output::list(&mut *tx, run.generation_id).await?;
+        settle_generation(tx, run, &stored).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
     }
     if transition.kind != UNEVENTFUL {
@@ -157,30 +140,6 @@ async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Tra
     )
     .execute(tx)
     .await?;
-    Ok(())
-}
-
-async fn insert_outputs(tx: &mut PgConnection, run: &Run, outputs: &[StoredOutput]) -> Result<(), sqlx::Error> {
-    for output in outputs {
-        sqlx::query!(
-            r#"
-            insert into gateway.output
-                (generation_id, n, path, format, width, height, size_bytes, link, link_until, created_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, gateway.now())
-            "#,
-            run.generation_id as GenerationId,
-            output.n,
-            output.path,
-            output.format,
-            output.width,
-            output.height,
-            output.size_bytes,
-            output.link.as_ref().map(|(link, _)| link.as_str()),
-            output.link.as_ref().map(|(_, until)| *until),
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
     Ok(())
 }
 

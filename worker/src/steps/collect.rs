@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use shared::generation::Event;
 use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::{self, Leased};
-use shared::generation::store::StoredOutput;
+use shared::generation::output::{self, StoredOutput};
 use shared::ids::GenerationId;
 use shared::images::{self, LINK_LIFETIME, Picture, StoreError};
 use shared::runpod::{OutputRef, ProviderError, ProviderJobId, Report};
@@ -33,34 +33,41 @@ pub async fn collect(state: &WorkerState, generation_id: GenerationId) -> Result
     };
     trace(&leased);
     let _keeper = Keeper::start(&state.pool, &leased);
-    let (event, outputs) = act(state, &leased).await;
+    let (event, outputs) = act(state, &leased).await?;
     conclude(state, &leased, event, &outputs).await
 }
 
-/// Reads the result and stores every usable picture of it; what was stored comes back with the event.
-pub async fn act(state: &WorkerState, leased: &Leased) -> (Event, Vec<StoredOutput>) {
+/// Reads the result and stores every usable picture of it that no earlier try has stored; what was stored now
+/// comes back with the event, which counts both.
+///
+/// # Errors
+/// Only if the database failed before anything was done.
+pub async fn act(state: &WorkerState, leased: &Leased) -> Result<(Event, Vec<StoredOutput>), StepError> {
+    let before = output::list(&state.pool, leased.run.generation_id).await?;
+    let stored_before = i16::try_from(before.len()).expect("at most four outputs are asked for");
     if leased.run.kills_workers() {
         tracing::error!(generation_id = %leased.run.generation_id, "given up: every worker that collected it has died");
-        return (Event::Collected { delivered: 0, code: "result_lost" }, Vec::new());
+        return Ok((Event::Collected { delivered: stored_before, code: "result_lost" }, Vec::new()));
     }
-    let pictures = match result(state, leased).await {
+    let pictures = match result(state, leased, stored_before).await {
         Ok(pictures) => pictures,
-        Err(event) => return (event, Vec::new()),
+        Err(event) => return Ok((event, Vec::new())),
     };
     let asked = usize::from(leased.run.outputs_asked.unsigned_abs());
-    let kept: Vec<_> = futures::stream::iter((1..).zip(pictures).take(asked))
+    let missing = (1..).zip(pictures).take(asked).filter(|(n, _)| before.iter().all(|output| output.n != *n));
+    let kept: Vec<_> = futures::stream::iter(missing)
         .map(|(n, picture)| keep(state, leased, n, picture))
         .buffered(PICTURES_AT_ONCE)
         .collect()
         .await;
     let unavailable = kept.iter().any(|one| matches!(one, Err(Lost::Unavailable)));
     let mut outputs: Vec<_> = kept.into_iter().filter_map(Result::ok).collect();
-    let stored = i16::try_from(outputs.len()).expect("at most four outputs are asked for");
+    let stored = stored_before + i16::try_from(outputs.len()).expect("at most four outputs are asked for");
     if unavailable {
-        return (Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) }, outputs);
+        return Ok((Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) }, outputs));
     }
     sign(state, leased, &mut outputs).await;
-    (Event::Collected { delivered: stored, code: "unusable_output" }, outputs)
+    Ok((Event::Collected { delivered: stored, code: "unusable_output" }, outputs))
 }
 
 /// Why a picture is not among the outputs.
@@ -72,9 +79,10 @@ enum Lost {
     Unavailable,
 }
 
-async fn result(state: &WorkerState, leased: &Leased) -> Result<Vec<OutputRef>, Event> {
-    let nothing = |code| Event::Collected { delivered: 0, code };
-    let later = Event::CollectUnavailable { stored: 0, retry_in: retry_in(leased.run.tries) };
+/// The provider's result; or what is to be said without it, when `stored` pictures are all there will be.
+async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec<OutputRef>, Event> {
+    let nothing = |code| Event::Collected { delivered: stored, code };
+    let later = Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) };
     let id = leased.run.provider_job_id.as_deref().and_then(|id| ProviderJobId::parse(id).ok());
     let Some(id) = id else { return Err(nothing("result_lost")) };
     match budget::take_slot(&state.pool, &leased.run.endpoint, "status", STATUS_PER_SECOND).await {

@@ -4,10 +4,12 @@ pub mod collect;
 mod keeper;
 pub mod submit;
 
+use shared::generation::attempt;
 use shared::generation::lease::Leased;
 use shared::generation::lifecycle::{self, InvalidTransition};
-use shared::generation::store::{self, Committed, StoredOutput};
-use shared::generation::{Event, Transition};
+use shared::generation::output::StoredOutput;
+use shared::generation::store::{self, Committed};
+use shared::generation::{Event, Stage, Transition};
 use shared::retry;
 use thiserror::Error;
 
@@ -45,12 +47,19 @@ pub async fn conclude(
     outputs: &[StoredOutput],
 ) -> Result<&'static str, StepError> {
     let transition = lifecycle::next(&leased.run, event, leased.now())?;
+    let run = &leased.run;
     match commit(state, leased, &transition, outputs).await? {
         Committed::Written => {
             log(leased, &transition);
             Ok(transition.kind)
         }
-        Committed::LeaseLost => Ok(LEASE_LOST),
+        Committed::LeaseLost => {
+            // Made, and heard of too late: whoever holds the run now shall not make another one.
+            if let (Stage::Submitting, Some(made)) = (run.stage, &transition.run.provider_job_id) {
+                attempt::remember(&state.pool, run.generation_id, run.attempt, made).await?;
+            }
+            Ok(LEASE_LOST)
+        }
     }
 }
 

@@ -147,7 +147,7 @@ async fn a_worker_that_dies_between_storing_and_committing_stores_the_same_pictu
     stack.advance(Duration::from_secs(20)).await;
     poller::tick(&stack.worker).await.unwrap();
     let leased = lease::for_collection(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
-    let (_, stored) = collect::act(&stack.worker, &leased).await;
+    let (_, stored) = collect::act(&stack.worker, &leased).await.unwrap();
     assert_eq!(stored.len(), 2);
     // Its job is gone with it; the sweeper finds the run when the lease has expired.
     sqlx::query("update apalis.jobs set status = 'Done'").execute(stack.database.pool()).await.unwrap();
@@ -230,4 +230,19 @@ async fn an_answer_that_kills_every_worker_which_reads_it_is_refunded_after_five
     assert_eq!((seen["stage"].as_str(), seen["error_code"].as_str()), (Some("failed"), Some("provider_error")));
     assert_eq!(user.balance().await.unwrap(), 100);
     stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn a_job_heard_of_after_the_lease_was_lost_is_not_made_again() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    let event = submit::act(&stack.worker, &leased).await.unwrap();
+    // The database is away for longer than the lease, and another worker is faster when it comes back.
+    stack.advance(Duration::from_secs(21)).await;
+    assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 1);
+    let outcome = shootx_worker::steps::conclude(&stack.worker, &leased, event, &[]).await.unwrap();
+    assert_eq!(outcome, "lease_lost");
+    ends_well(&stack, &user, id).await;
+    assert_eq!(stack.runpod.counts().jobs_made, 1);
 }

@@ -210,3 +210,22 @@ async fn a_store_that_is_down_delays_the_delivery_but_loses_nothing() {
     assert_eq!((user.balance().await.unwrap(), stack.runpod.counts().jobs_made), (98, 1));
     stack.reconcile().await;
 }
+
+#[tokio::test]
+async fn what_is_stored_is_delivered_even_if_the_rest_of_the_result_is_lost() {
+    let stack = TestStack::new().await;
+    let down = SupabaseEffect::from(HttpFault::ServerError { status: 503 });
+    stack.supabase.script(Fault::new(down).on(Operation::Upload).subject_contains("/2.").always());
+    let (user, id) = begin(&stack).await;
+    stack.drain().await;
+    stack.advance(Duration::from_secs(15)).await;
+    stack.drain().await;
+    assert_eq!(user.status(id).await.unwrap().body["stage"], "collecting");
+    stack.runpod.script(http(HttpFault::NotFound, Operation::Status).always());
+    let seen = stack.finish(&user, id).await;
+    assert_eq!(seen["status"], "completed", "{seen}");
+    let links = seen["image_urls"].as_array().unwrap();
+    assert_eq!((links.len(), user.balance().await.unwrap()), (1, 99));
+    assert!(!user.download(links[0].as_str().unwrap()).await.unwrap().is_empty());
+    stack.reconcile().await;
+}

@@ -33,8 +33,8 @@ openapi: preflight ## Write openapi.yaml from the code
 sqlx: preflight ## Refresh the query cache .sqlx after a change to a query or a migration
 	@scripts/sqlx-cache refresh
 
-test-live: preflight ## Contract tests against the real RunPod and Supabase; needs their settings (deploy/env.template)
-	@SHOOTX_LIVE=1 $(CARGO) test --package shared --features live --test it -- live --nocapture
+test-live: preflight ## Contract tests against the real RunPod; needs its settings (deploy/env.template), runs three GPU jobs
+	@$(CARGO) test --package shared --features live --test it -- live --nocapture
 
 fmt: ## Format the code
 	@$(CARGO) fmt --all

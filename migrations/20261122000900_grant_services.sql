@@ -28,15 +28,22 @@ grant execute on function gateway.now() to shootx_api, shootx_worker;
 grant select on gateway._sqlx_migrations, apalis._sqlx_migrations, gateway.clock, gateway.setting
   to shootx_api, shootx_worker;
 
--- public: no DELETE anywhere, and of the ledger not even UPDATE.
+-- public: no DELETE anywhere, and of the ledger not even UPDATE. Only the API makes generations; nobody makes balances
+-- but the triggers of the sign-up.
 grant select on public.profiles, public.projects to shootx_api, shootx_worker;
-grant select, insert, update on public.generations, public.credits to shootx_api, shootx_worker;
+grant select, update on public.generations, public.credits to shootx_api, shootx_worker;
+grant insert on public.generations to shootx_api;
 grant select, insert on public.credit_transactions to shootx_api, shootx_worker;
 
--- gateway: both settle runs; only the API accepts them.
-grant select, insert, update on gateway.run, gateway.attempt, gateway.output, gateway.event, gateway.user_limit,
-  gateway.provider_budget to shootx_api, shootx_worker;
-grant select, insert, update, delete on gateway.idempotency_key to shootx_api, shootx_worker;
+-- gateway: both settle runs; only the API accepts them, and only workers make provider jobs and store outputs.
+grant select, update on gateway.run, gateway.attempt, gateway.output to shootx_api, shootx_worker;
+grant insert on gateway.run to shootx_api;
+grant insert on gateway.attempt, gateway.output to shootx_worker;
+grant select, insert on gateway.event to shootx_api, shootx_worker;
+grant select, insert, update on gateway.user_limit to shootx_api;
+grant select, insert, update on gateway.provider_budget to shootx_worker;
+grant select, delete on gateway.idempotency_key to shootx_api, shootx_worker;
+grant insert on gateway.idempotency_key to shootx_api;
 
 -- apalis: the API only rings; workers take, finish and clean up.
 grant select, insert on apalis.jobs to shootx_api;

@@ -1,5 +1,6 @@
 //! `shootx-api`: serves the API, and the commands that prepare for it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use shared::clock::Clock;
-use shared::config::{Config, Process};
+use shared::config::{Config, ConfigErrors, Process};
 use shared::{db, telemetry};
 use shootx_api::{ApiState, bind, document, serve};
 use tokio::signal::unix::{SignalKind, signal};
@@ -112,10 +113,20 @@ fn write_document(output: Option<PathBuf>) -> anyhow::Result<()> {
     std::fs::write(&path, document()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
+/// The settings of every process: what only the worker needs is as much a part of a deployment.
 fn check_config() -> anyhow::Result<()> {
-    let config = Config::from_env(Process::Api)?;
-    for warning in &config.warnings {
+    let (mut problems, mut warnings) = (BTreeSet::new(), BTreeSet::new());
+    for process in [Process::Api, Process::Worker] {
+        match Config::from_env(process) {
+            Ok(config) => warnings.extend(config.warnings),
+            Err(errors) => problems.extend(errors.problems),
+        }
+    }
+    for warning in warnings {
         println!("warning: {warning}");
+    }
+    if !problems.is_empty() {
+        return Err(ConfigErrors { problems: problems.into_iter().collect() }.into());
     }
     println!("the settings are complete");
     Ok(())

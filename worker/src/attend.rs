@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use shared::generation::attempt::{self, Attempt};
 use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::Leased;
+use shared::generation::output;
 use shared::generation::{Callback, Event, Stage};
 use shared::runpod::{Failure, FailureCode, ProviderError, Report, Retry};
 
@@ -31,9 +32,11 @@ pub async fn attend(state: &WorkerState, leased: &Leased) -> Result<&'static str
 /// Only if the database failed.
 pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
     let run = &leased.run;
+    if run.stage == Stage::Collecting {
+        return give_up_collecting(state, leased).await;
+    }
     let jobs = attempt::list_open(&state.pool, run.generation_id).await?;
-    // Collecting, it is too late to cancel.
-    if run.cancel_requested_at.is_some() && run.stage != Stage::Collecting {
+    if run.cancel_requested_at.is_some() {
         call_off(state, leased, &jobs).await;
         return Ok(Event::CancelRequested);
     }
@@ -55,6 +58,13 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
             Event::ProviderPending
         }
     })
+}
+
+/// Long past the deadline, no step has come to an end with this result: what is stored by now is all there will be.
+async fn give_up_collecting(state: &WorkerState, leased: &Leased) -> Result<Event, StepError> {
+    let stored = output::list(&state.pool, leased.run.generation_id).await?.len();
+    let delivered = i16::try_from(stored).expect("at most four outputs are asked for");
+    Ok(Event::Collected { delivered, code: "result_lost" })
 }
 
 /// A submission whose answer was lost: a webhook may have brought the id meanwhile.

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::Stage;
 use super::event::{Callback, Event, NextJob, Transition};
-use super::run::{ATTEMPTS_MAX, COLLECT_GRACE, LOST_GRACE, LOST_LOOKS, Run, UNKNOWN_WAIT};
+use super::run::{ATTEMPTS_MAX, LOST_GRACE, LOST_LOOKS, Run, UNKNOWN_WAIT};
 use crate::credits::Credits;
 use crate::pricing;
 use crate::queue::Queue;
@@ -108,10 +108,6 @@ fn from_collecting(run: &Run, event: Event, now: DateTime<Utc>) -> Transition {
             to
         }
         Event::CollectUnavailable { stored, .. } => collected(run, stored, "result_lost", now),
-        // Its step should have said so long ago: it never comes to its end.
-        Event::DeadlinePassed if now >= run.collect_until() + COLLECT_GRACE => {
-            failed(run, "result_lost", "collecting_abandoned", now)
-        }
         _late => noted(run),
     }
 }

@@ -18,7 +18,7 @@ pub(super) const QUEUE_ALLOWANCE: TimeDelta = TimeDelta::minutes(10);
 pub const PROVIDER_TTL_MARGIN: TimeDelta = TimeDelta::minutes(5);
 /// How long the provider keeps a finished job's result.
 pub(super) const RESULT_KEPT: TimeDelta = TimeDelta::minutes(30);
-/// A run still collecting this long after its result was given up is settled by the sweeper.
+/// A run still collecting this long after its deadline is settled by the sweeper, with what is stored by then.
 pub(super) const COLLECT_GRACE: TimeDelta = TimeDelta::minutes(5);
 /// How long a webhook link outlives its generation's deadline.
 pub const WEBHOOK_GRACE: TimeDelta = TimeDelta::hours(1);

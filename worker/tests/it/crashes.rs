@@ -8,7 +8,8 @@ use shared::generation::{LEASES_LOST_MAX, lease};
 use shared::ids::GenerationId;
 use shootx_worker::steps::{collect, conclude, submit};
 use shootx_worker::{attend, poller, sweeper};
-use simulators::Operation;
+use simulators::supabase::SupabaseEffect;
+use simulators::{Fault, HttpFault, Operation};
 use uuid::Uuid;
 
 async fn begin(stack: &TestStack) -> (TestUser, Uuid) {
@@ -245,4 +246,26 @@ async fn a_job_heard_of_after_the_lease_was_lost_is_not_made_again() {
     assert_eq!(outcome, "lease_lost");
     ends_well(&stack, &user, id).await;
     assert_eq!(stack.runpod.counts().jobs_made, 1);
+}
+
+#[tokio::test]
+async fn what_was_stored_before_the_workers_died_is_delivered_in_the_end() {
+    let stack = TestStack::new().await;
+    let (user, id) = begin(&stack).await;
+    let down = SupabaseEffect::from(HttpFault::ServerError { status: 503 });
+    stack.supabase.script(Fault::new(down).on(Operation::Upload).subject_contains("/2.").always());
+    submit::submit(&stack.worker, GenerationId(id)).await.unwrap();
+    stack.advance(Duration::from_secs(20)).await;
+    poller::tick(&stack.worker).await.unwrap();
+    assert_eq!(collect::collect(&stack.worker, GenerationId(id)).await.unwrap(), "collect_unavailable");
+    for _ in 0..4 {
+        stack.advance(Duration::from_secs(4 * 60)).await;
+        lease::for_collection(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
+    }
+    stack.advance(Duration::from_secs(21)).await;
+    sweeper::tick(&stack.worker).await.unwrap();
+    let seen = user.status(id).await.unwrap().body;
+    assert_eq!((seen["status"].as_str(), seen["image_urls"].as_array().map(Vec::len)), (Some("completed"), Some(1)));
+    assert_eq!(user.balance().await.unwrap(), 99);
+    stack.reconcile().await;
 }

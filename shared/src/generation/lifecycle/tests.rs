@@ -245,10 +245,6 @@ fn collecting_is_tried_until_the_result_is_gone() {
     assert_eq!((to.run.stage, to.refund), (Stage::Completed, Credits::new(1)));
     let to = at(&run(Stage::Collecting), unavailable(0), 645);
     assert_eq!((to.run.stage, to.refund), (Stage::Failed, Credits::new(2)));
-    // A step that never comes to an end is not waited for without end.
-    assert_eq!(at(&run(Stage::Collecting), Event::DeadlinePassed, 645).run.stage, Stage::Collecting);
-    let to = at(&run(Stage::Collecting), Event::DeadlinePassed, 645 + 300);
-    assert_eq!((to.run.stage, to.refund), (Stage::Failed, Credits::new(2)));
 }
 
 #[test]

@@ -54,10 +54,7 @@ async fn start_due(state: &WorkerState, under_way: &mut JoinSet<()>) -> Result<D
     }
     let due = lease::due_for_poll(&state.pool, limit(free)).await?;
     let all_taken = due.len() == free;
-    for leased in due {
-        let state = state.clone();
-        under_way.spawn(async move { attend_one(&state, "poll", leased).await });
-    }
+    start_all(state, "poll", due, under_way);
     Ok(if all_taken { Duration::ZERO } else { TICK })
 }
 
@@ -82,8 +79,16 @@ pub(crate) async fn attend_all(state: &WorkerState, step: &'static str, leased: 
     futures::future::join_all(leased.into_iter().map(|leased| attend_one(state, step, leased))).await;
 }
 
+/// Starts to attend to all of these and does not wait.
+pub(crate) fn start_all(state: &WorkerState, step: &'static str, leased: Vec<Leased>, under_way: &mut JoinSet<()>) {
+    for leased in leased {
+        let state = state.clone();
+        under_way.spawn(async move { attend_one(&state, step, leased).await });
+    }
+}
+
 /// Attends to one run, and logs and counts what came of it.
-pub(crate) async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
+async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
     let span = tracing::info_span!(
         "step",
         step,

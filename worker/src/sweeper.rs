@@ -6,7 +6,7 @@ use shared::generation::{lease, wake};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::poller::{attend_all, attend_one, limit};
+use crate::poller::{attend_all, limit, start_all};
 use crate::state::WorkerState;
 
 /// Time between two sweeps.
@@ -30,10 +30,7 @@ pub async fn run(state: WorkerState, stop: CancellationToken) {
 async fn sweep(state: &WorkerState, under_way: &mut JoinSet<()>) -> Result<(), sqlx::Error> {
     wake(state).await?;
     let free = BATCH.saturating_sub(under_way.len());
-    for leased in lease::stuck(&state.pool, limit(free)).await? {
-        let state = state.clone();
-        under_way.spawn(async move { attend_one(&state, "sweep", leased).await });
-    }
+    start_all(state, "sweep", lease::stuck(&state.pool, limit(free)).await?, under_way);
     Ok(())
 }
 

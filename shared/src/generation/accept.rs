@@ -108,20 +108,10 @@ pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, 
             return answer;
         }
         if let Some(refused) = refused {
-            return Err(explained(pool, new, refused).await?);
+            return Err(refused);
         }
     }
     Err(AcceptError::Database(sqlx::Error::RowNotFound))
-}
-
-/// The refusal with the balance as it is now, not as it was before waiting for another request.
-async fn explained(pool: &PgPool, new: &NewGeneration<'_>, refused: AcceptError) -> Result<AcceptError, sqlx::Error> {
-    Ok(match refused {
-        AcceptError::InsufficientCredits { price, .. } => {
-            AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }
-        }
-        other => other,
-    })
 }
 
 async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
@@ -173,7 +163,8 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
     } else if !row.within_limit {
         AcceptError::RateLimited { retry_after: Duration::from_secs_f64(row.retry_after_seconds.max(1.0)) }
     } else {
-        AcceptError::InsufficientCredits { price, balance: Credits::new(row.balance) }
+        // As it is now: the statement's snapshot may be older than a request it waited for.
+        AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }
     })
 }
 

@@ -77,7 +77,6 @@ select exists (select from reserved) as "accepted!",
        project_known as "project_known!",
        (select fingerprint from replay) as replay_fingerprint,
        (select response from replay) as replay_response,
-       coalesce((select balance from public.credits where credits.user_id = asked.user_id), 0) as "balance!",
        coalesce(extract(epoch from (select full_at from gateway.user_limit where user_limit.user_id = asked.user_id)
                 + make_interval(secs => $24) - make_interval(secs => $25) - asked.now), 0)::float8 as "retry_after_seconds!"
 from asked, known

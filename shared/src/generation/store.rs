@@ -38,8 +38,8 @@ pub async fn commit(
     Ok(committed)
 }
 
-/// [`commit`] inside the caller's transaction. Locks the run first, then the credits.
-pub(super) async fn commit_in(
+/// [`commit`] between begin and end. Locks the run first, then the credits.
+async fn commit_in(
     tx: &mut PgConnection,
     leased: &Leased,
     transition: &Transition,

@@ -1,5 +1,6 @@
 //! RunPod's hosted API, with workers built in. See the crate's documentation for the list of endpoints and faults.
 
+mod comfy;
 mod control;
 mod deliver;
 mod draw;
@@ -12,6 +13,7 @@ mod plan;
 mod product;
 mod routes;
 mod submit;
+mod work;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -258,7 +260,7 @@ impl Platform {
             let Some(job) = engine.job_mut(id) else { return false };
             // A job that waits is given a worker first, so that its times make sense.
             job.started.get_or_insert(now);
-            let ending = Ending::of(&job.recipe.plan, &job.recipe.order);
+            let ending = Ending::of(&job.recipe.plan, &job.recipe.work);
             engine.end(id, ending, now)
         })
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::draw;
 use super::faults::{ImageForm, Spoil};
 use super::plan::Plan;
-use super::product::{Order, Refusal};
+use super::work::{Refused, Work};
 use crate::net::lock;
 
 /// Result bodies over this are lost, and the job shows COMPLETED without output.
@@ -42,29 +42,29 @@ pub(super) struct File {
 pub(super) struct Recipe {
     pub(super) job_id: String,
     pub(super) base_url: String,
-    pub(super) order: Result<Order, Refusal>,
+    pub(super) work: Result<Work, Refused>,
     pub(super) plan: Plan,
     drawn: Mutex<Option<Arc<Vec<File>>>>,
     shelved: AtomicBool,
 }
 
 impl Recipe {
-    pub(super) fn new(job_id: String, base_url: String, order: Result<Order, Refusal>, plan: Plan) -> Self {
-        Self { job_id, base_url, order, plan, drawn: Mutex::new(None), shelved: AtomicBool::new(false) }
+    pub(super) fn new(job_id: String, base_url: String, work: Result<Work, Refused>, plan: Plan) -> Self {
+        Self { job_id, base_url, work, plan, drawn: Mutex::new(None), shelved: AtomicBool::new(false) }
     }
 
     /// The same without what was drawn.
     pub(super) fn emptied(&self) -> Self {
-        Self::new(self.job_id.clone(), self.base_url.clone(), self.order.clone(), self.plan.clone())
+        Self::new(self.job_id.clone(), self.base_url.clone(), self.work.clone(), self.plan.clone())
     }
 
     /// The pictures as files, drawn now unless they are at hand. Drawing takes tens of milliseconds for each megapixel.
     pub(super) fn files(&self) -> Arc<Vec<File>> {
         let mut drawn = lock(&self.drawn);
         let draw = || {
-            let Ok(order) = &self.order else { return Arc::default() };
-            let count = self.plan.count.unwrap_or(order.outputs).min(PICTURES_MAX);
-            Arc::new((0..count).map(|index| self.file(order, index)).collect())
+            let Ok(work) = &self.work else { return Arc::default() };
+            let count = self.plan.count.unwrap_or(work.outputs()).min(PICTURES_MAX);
+            Arc::new((0..count).map(|index| self.file(work, index)).collect())
         };
         Arc::clone(drawn.get_or_insert_with(draw))
     }
@@ -78,8 +78,8 @@ impl Recipe {
         picture.is_none_or(|picture| picture == index).then_some(how)
     }
 
-    fn file(&self, order: &Order, index: usize) -> File {
-        let bytes = draw::picture(order, index).expect("encoding into memory fails only without memory");
+    fn file(&self, work: &Work, index: usize) -> File {
+        let File { bytes, content_type } = work.file(index);
         let file = |bytes: &[u8], content_type| File { bytes: bytes.to_vec(), content_type };
         let converted = |format: ImageFormat| File {
             bytes: draw::convert(&bytes, format).expect("a picture just drawn can be encoded again"),
@@ -92,63 +92,67 @@ impl Recipe {
             Some(Spoil::Gif) => converted(ImageFormat::Gif),
             Some(Spoil::Jpeg) => converted(ImageFormat::Jpeg),
             Some(Spoil::Webp) => converted(ImageFormat::WebP),
-            Some(Spoil::Empty) => file(b"", "image/png"),
-            Some(Spoil::Truncated) => file(&bytes[..bytes.len() / 2], "image/png"),
+            Some(Spoil::Empty) => file(b"", content_type),
+            Some(Spoil::Truncated) => file(&bytes[..bytes.len() / 2], content_type),
             Some(Spoil::ManyBytes) if self.plan.form.is_url() => {
                 // Decoders stop at the last chunk; what follows is only weight.
                 let mut bytes = bytes;
                 bytes.resize(MANY_BYTES, 0);
-                File { bytes, content_type: "image/png" }
+                File { bytes, content_type }
             }
             Some(Spoil::ManyPixels) => file(many_pixels(), "image/png"),
             Some(Spoil::ManyBytes | Spoil::BrokenLink | Spoil::RedirectLink | Spoil::ForeignLink) | None => {
-                File { bytes, content_type: "image/png" }
+                File { bytes, content_type }
             }
         }
     }
 
     /// The `output` value; none when it is over the limit for results.
     pub(super) fn output(&self, sync: bool) -> Option<Value> {
-        let order = self.order.as_ref().ok()?;
+        let work = self.work.as_ref().ok()?;
         let too_large = matches!(self.plan.spoil, Some((Spoil::ManyBytes, _))) && !self.plan.form.is_url();
         if too_large {
             return None;
         }
         let files = self.files();
-        let images: Vec<Value> = files.iter().enumerate().map(|(index, file)| self.image(index, file, order)).collect();
+        let images: Vec<Value> = files.iter().enumerate().map(|(index, file)| self.image(index, file, work)).collect();
         let output = match self.plan.form {
-            ImageForm::ComfyBase64 | ImageForm::ComfyUrl => json!({ "images": images }),
+            ImageForm::ComfyBase64 | ImageForm::ComfyUrl => work.comfy_output(images),
             ImageForm::ComfyMessage => {
                 json!({ "status": "success", "message": images.first(), "refresh_worker": false })
             }
-            ImageForm::Base64 | ImageForm::DataUri | ImageForm::Url | ImageForm::UrlObject => json!({
-                "images": images,
-                "metadata": {
-                    "resolution": format!("{}x{}", order.width, order.height),
-                    "format": "png",
-                    "generation_time": self.plan.generation_time.as_secs_f64(),
-                    "seed": order.seed,
-                },
-            }),
+            ImageForm::Base64 | ImageForm::DataUri | ImageForm::Url | ImageForm::UrlObject => {
+                let (width, height) = work.size(0);
+                json!({
+                    "images": images,
+                    "metadata": {
+                        "resolution": format!("{width}x{height}"),
+                        "format": "png",
+                        "generation_time": self.plan.generation_time.as_secs_f64(),
+                        "seed": work.seed(),
+                    },
+                })
+            }
         };
         let limit = if sync { SYNC_RESULT_BYTES_MAX } else { RESULT_BYTES_MAX };
         (output.to_string().len() <= limit).then_some(output)
     }
 
-    fn image(&self, index: usize, file: &File, order: &Order) -> Value {
+    fn image(&self, index: usize, file: &File, work: &Work) -> Value {
         let data = match self.spoil(index) {
             Some(Spoil::BadBase64) => "%%% this is not base64 %%%".to_owned(),
             _ => STANDARD.encode(&file.bytes),
         };
-        let filename = format!("ComfyUI_{:05}_.png", index + 1);
+        let filename = work.filename(index);
+        let (width, height) = work.size(index);
         match self.plan.form {
             ImageForm::Base64 | ImageForm::ComfyMessage => data.into(),
             ImageForm::DataUri => format!("data:{};base64,{data}", file.content_type).into(),
             ImageForm::Url => self.url(index).into(),
             ImageForm::UrlObject => json!({
                 "url": self.url(index),
-                "width": order.width,
-                "height": order.height,
+                "width": width,
+                "height": height,
                 "format": "png",
                 "size_bytes": file.bytes.len(),
             }),
@@ -218,9 +222,9 @@ mod tests {
     fn recipe(id: &str) -> Arc<Recipe> {
         let input = json!({"workflow_type": "model", "input":
             {"gender": "male", "pose": "action", "age_range": "50+", "ethnicity": "hispanic"}});
-        let order = Order::read(&input, id, (16, 16));
+        let work = Work::read(&Arc::new(input), id, (16, 16));
         let plan = Plan::new(ImageForm::Base64, Duration::ZERO, Vec::new());
-        Arc::new(Recipe::new(id.to_owned(), "http://simulated".to_owned(), order, plan))
+        Arc::new(Recipe::new(id.to_owned(), "http://simulated".to_owned(), work, plan))
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::faults::{ErrorForm, ImageForm, JobFault, Spoil};
-use super::product::{Order, Refusal};
+use super::product::Refusal;
+use super::work::{Refused, Work};
 
 /// Copies of one webhook at most, whatever was scripted.
 const WEBHOOK_COPIES_MAX: u32 = 100;
@@ -118,11 +119,12 @@ impl Ending {
     }
 
     /// The ending that was planned.
-    pub(super) fn of(plan: &Plan, order: &Result<Order, Refusal>) -> Self {
-        match (&plan.ending, order) {
+    pub(super) fn of(plan: &Plan, work: &Result<Work, Refused>) -> Self {
+        match (&plan.ending, work) {
             (Some(fault), _) => Self::scripted(fault),
             (None, Ok(_)) => Self::completed(Output::Pictures),
-            (None, Err(refusal)) => Self::refused(refusal, ErrorForm::Completed),
+            (None, Err(Refused::Product(refusal))) => Self::refused(refusal, ErrorForm::Completed),
+            (None, Err(Refused::Comfy(failure))) => Self::comfy_failed(&failure.error, &failure.details),
         }
     }
 
@@ -135,6 +137,11 @@ impl Ending {
             ErrorForm::FailedJson => Self::failed(error.to_string()),
             ErrorForm::FailedText => Self::failed(format!("{}: {}", refusal.code, refusal.message)),
         }
+    }
+
+    fn comfy_failed(error: &str, details: &[String]) -> Self {
+        let output = if details.is_empty() { Output::None } else { Output::Value(json!({ "details": details })) };
+        Self { output, ..Self::failed(error) }
     }
 
     fn scripted(fault: &JobFault) -> Self {
@@ -151,8 +158,7 @@ impl Ending {
             JobFault::WorkflowFailed => {
                 let details =
                     "Workflow execution error: Node Type: KSampler, Node ID: 3, Message: CUDA error: out of memory";
-                let output = Output::Value(json!({ "details": [details] }));
-                Self { output, ..Self::failed("Job processing failed") }
+                Self::comfy_failed("Job processing failed", &[details.to_owned()])
             }
             JobFault::WorkflowInvalid => Self::failed(
                 "Workflow validation failed:\n. Node 1 (errors): [{'type': 'value_not_in_list', 'message': 'Value not in list'}]",

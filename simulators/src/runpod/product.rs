@@ -4,6 +4,9 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::draw;
+use super::output::File;
+
 /// Pixels on a side a worker draws at most.
 const SIDE_MAX: u64 = 8_192;
 /// Pixels a worker draws at most.
@@ -111,6 +114,12 @@ impl Order {
     pub(super) fn digest(&self, index: usize) -> [u8; 32] {
         let asked = json!([self.workflow, self.parameters, self.seed, self.width, self.height, index]);
         Sha256::digest(asked.to_string().as_bytes()).into()
+    }
+
+    /// Draws picture `index`.
+    pub(super) fn file(&self, index: usize) -> File {
+        let bytes = draw::picture(self, index).expect("encoding into memory fails only without memory");
+        File { bytes, content_type: "image/png" }
     }
 
     pub(super) fn text(&self, name: &str) -> &str {

@@ -14,7 +14,7 @@ use super::faults::{JobFault, RunPodEffect};
 use super::job::{Job, State, WebhookView};
 use super::output::Recipe;
 use super::plan::{Ending, Plan};
-use super::product::Order;
+use super::work::Work;
 use crate::fault::{Call, Operation};
 use crate::http_fault::json;
 
@@ -91,18 +91,20 @@ impl Platform {
         let ttl = duration(body.policy.ttl, TTL, TTL_MIN, "ttl")?;
         let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, Uuid::new_v4());
         let faults = self.take_job_faults(&id, &input);
-        let mut plan = Plan::new(self.options.form, self.options.generation_time, faults.clone());
+        let input = Arc::new(input);
+        let work = Work::read(&input, &id, self.options.picture_size);
+        let form = work.as_ref().map_or(self.options.form, |work| work.form(self.options.form));
+        let mut plan = Plan::new(form, self.options.generation_time, faults.clone());
         if input.as_object().is_some_and(serde_json::Map::is_empty) {
             plan.ending = Some(JobFault::JobTimedOut);
             plan.generation_time = EMPTY_INPUT_TIME;
         }
-        let order = Order::read(&input, &id, self.options.picture_size);
         let now = self.clock.now();
         Ok(Job {
-            recipe: Arc::new(Recipe::new(id.clone(), self.base_url.clone(), order, plan)),
+            recipe: Arc::new(Recipe::new(id.clone(), self.base_url.clone(), work, plan)),
             id,
             endpoint: endpoint.to_owned(),
-            input: Arc::new(input),
+            input,
             webhook: body.webhook,
             webhook_log: WebhookView::default(),
             execution_timeout,

@@ -205,7 +205,7 @@ impl Engine {
             self.enqueue(&endpoint, id.to_owned(), at);
             return;
         }
-        let ending = ending.unwrap_or_else(|| Ending::of(&job.recipe.plan, &job.recipe.order));
+        let ending = ending.unwrap_or_else(|| Ending::of(&job.recipe.plan, &job.recipe.work));
         self.end(id, ending, at);
     }
 

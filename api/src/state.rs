@@ -7,7 +7,6 @@ use secrecy::SecretString;
 use shared::clock::Clock;
 use shared::config::{Config, RunPodSettings, StorageBackend};
 use shared::images::{self, ImageStore, LocalStore, StoreError};
-use shared::workflow::Workflow;
 use sqlx::PgPool;
 
 use crate::auth::{Jwks, TokenVerifier};
@@ -77,12 +76,5 @@ impl ApiState {
     /// Keeps the clock and the estimates up to date for as long as it is polled.
     pub async fn follow(&self) {
         tokio::join!(self.clock.follow(self.pool.clone()), self.estimates.follow(&self.pool));
-    }
-}
-
-impl Settings {
-    /// The provider's endpoint that runs `workflow`.
-    pub(crate) fn endpoint(&self, workflow: &Workflow) -> &str {
-        self.runpod.endpoints.get(workflow.kind.as_str()).unwrap_or(&self.runpod.endpoint_default)
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: [`ids`], [`credits`], [`pricing`], [`workflow`], `generation::lifecycle`.
 //! Ports: [`runpod`], [`images`]. SQL: [`generation`], [`ledger`], [`jobs`], [`db`].
 
+pub mod base64_text;
 pub mod clock;
 pub mod config;
 pub mod credits;

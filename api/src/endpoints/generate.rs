@@ -83,7 +83,7 @@ impl GenerateApi {
             key: key.0.as_deref(),
             response: &response,
             rate_per_minute: state.settings.generate_rate,
-            endpoint: state.settings.endpoint(request.workflow),
+            endpoint: state.settings.runpod.endpoint(request.workflow.kind),
         };
         let outcome = generation::accept(&state.pool, &new).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);

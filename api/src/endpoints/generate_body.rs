@@ -4,7 +4,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use serde_json::Value;
 use shared::workflow::{
     CATALOGUE, Fault, Kind, METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, Need, OUTPUTS_MAX, OutputFormat,
-    Request, TAG_CHARS_MAX, TAGS_MAX, Workflow, WorkflowType,
+    Parameter, Request, TAG_CHARS_MAX, TAGS_MAX, Workflow, WorkflowType,
 };
 
 use crate::payload::CheckedBody;
@@ -104,31 +104,34 @@ fn settings() -> MetaSchema {
 fn input(registry: &mut Registry, workflow: &'static Workflow) -> MetaSchemaRef {
     let name = match workflow.kind {
         WorkflowType::Model => "ModelInput",
+        WorkflowType::Tryon => "TryonInput",
+        WorkflowType::ColorChange => "ColorChangeInput",
+        WorkflowType::Upscale => "UpscaleInput",
+        WorkflowType::GraphicTransfer => "GraphicTransferInput",
+        WorkflowType::Resize => "ResizeInput",
+        WorkflowType::Background => "BackgroundInput",
+        WorkflowType::Lifestyle => "LifestyleInput",
+        WorkflowType::Video => "VideoInput",
+        WorkflowType::Poster => "PosterInput",
     };
-    let needed = |need: Need| matches!(need, Need::Required);
-    let schema = MetaSchema {
-        description: Some(workflow.title),
-        required: workflow
-            .parameters
-            .iter()
-            .filter(|parameter| needed(parameter.need))
-            .map(|parameter| parameter.name)
-            .collect(),
-        properties: workflow
-            .parameters
-            .iter()
-            .map(|parameter| (parameter.name, value(parameter.kind, parameter.need)))
-            .collect(),
-        ..MetaSchema::new("object")
-    };
+    let schema = MetaSchema { description: Some(workflow.summary), ..object(workflow.parameters) };
     registry.schemas.insert(name.to_owned(), schema);
     MetaSchemaRef::Reference(name.to_owned())
 }
 
+fn object(parameters: &[Parameter]) -> MetaSchema {
+    let required = parameters.iter().filter(|parameter| parameter.need == Need::Required);
+    MetaSchema {
+        required: required.map(|parameter| parameter.name).collect(),
+        properties: parameters.iter().map(|parameter| (parameter.name, value(parameter))).collect(),
+        ..MetaSchema::new("object")
+    }
+}
+
 /// What one parameter accepts.
 #[expect(clippy::cast_precision_loss, reason = "the bounds of parameters are small")]
-fn value(kind: Kind, need: Need) -> MetaSchemaRef {
-    let schema = match kind {
+fn value(parameter: &Parameter) -> MetaSchemaRef {
+    let schema = match parameter.kind {
         Kind::Choice(words) => {
             MetaSchema { enum_items: words.iter().map(|word| (*word).into()).collect(), ..MetaSchema::new("string") }
         }
@@ -145,10 +148,19 @@ fn value(kind: Kind, need: Need) -> MetaSchemaRef {
         }
         Kind::Number { min, max } => MetaSchema { minimum: Some(min), maximum: Some(max), ..MetaSchema::new("number") },
         Kind::Colour => MetaSchema { pattern: Some("^#[0-9A-Fa-f]{6}$".to_owned()), ..MetaSchema::new("string") },
+        Kind::Picture => MetaSchema::new("string"),
+        Kind::Pictures { min, max } => MetaSchema {
+            items: Some(Box::new(inline(MetaSchema::new("string")))),
+            min_items: Some(min),
+            max_items: Some(max),
+            ..MetaSchema::new("array")
+        },
+        Kind::Object(parts) => object(parts),
     };
-    match need {
+    let schema = MetaSchema { description: Some(parameter.doc), ..schema };
+    match parameter.need {
         Need::Required => inline(schema),
-        Need::Optional => optional(schema),
+        Need::Optional | Need::Unless(_) => optional(schema),
         Need::Default(preset) => optional(MetaSchema { default: Some(preset.to_value()), ..schema }),
     }
 }

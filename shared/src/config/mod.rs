@@ -21,6 +21,8 @@ use url::Url;
 
 use reader::Reader;
 
+use crate::workflow::{Dialect, WorkflowType};
+
 /// Which program reads the settings: each needs some of them, and has defaults of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
@@ -83,8 +85,10 @@ pub struct RunPodSettings {
     pub api_key: SecretString,
     /// The endpoint of every workflow that has none of its own.
     pub endpoint_default: String,
-    /// Workflow name to endpoint id.
-    pub endpoints: BTreeMap<String, String>,
+    /// The endpoints of workflows that have one of their own.
+    pub endpoints: BTreeMap<WorkflowType, String>,
+    /// The dialects of workflows whose endpoint does not speak what the catalogue says.
+    pub dialects: BTreeMap<WorkflowType, Dialect>,
     /// Hosts that result URLs may name; a leading dot admits subdomains. Empty: only inline pictures are taken.
     pub output_hosts: Vec<String>,
 }

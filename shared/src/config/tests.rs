@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::{Config, ConfigErrors, LogFormat, Process, StorageBackend};
 use crate::telemetry::LOG_FILTER_VARIABLE;
+use crate::workflow::{Dialect, WorkflowType};
 
 const SECRET: &str = "a secret that nobody should ever see in a message";
 const TEMPLATE: &str = include_str!("../../../deploy/env.template");
@@ -197,5 +198,21 @@ fn the_template_shows_working_values() {
     for process in [Process::Api, Process::Worker, Process::Migrate] {
         let read = Config::from_vars(process, &|name| vars.get(name).map(|value| (*value).to_owned()));
         assert!(read.is_ok(), "{read:?}");
+    }
+}
+
+#[test]
+fn endpoint_and_dialect_of_each_workflow_can_be_overridden() {
+    let changes = [("COMFYUI_ENDPOINT_ID_RESIZE", "plain"), ("COMFYUI_DIALECT_RESIZE", "worker-comfyui")];
+    let runpod = read(Process::Api, &changes).expect("sound settings").runpod;
+    assert_eq!(runpod.endpoint(WorkflowType::Resize), "plain");
+    assert_eq!(runpod.dialect(WorkflowType::Resize), Dialect::WorkerComfyui);
+    assert_eq!(runpod.endpoint(WorkflowType::Model), "abc123");
+    assert_eq!(runpod.dialect(WorkflowType::Model), Dialect::Product);
+    for (name, value, wanted) in [
+        ("COMFYUI_DIALECT_MODEL", "worker-comfyui", "must be product: there is no graph for it"),
+        ("COMFYUI_DIALECT_UPSCALE", "comfy", "must be product or worker-comfyui"),
+    ] {
+        assert!(problems(&[(name, value)]).contains(&format!("{name} {wanted}")), "{name}");
     }
 }

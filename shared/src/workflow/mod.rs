@@ -3,25 +3,35 @@
 //! A workflow is one entry of [`CATALOGUE`]: everything else (validation, price, deadlines, the job sent to the
 //! provider, the published schema) is derived from it.
 
+mod catalogue;
 mod fields;
 mod fingerprint;
 mod format;
+mod input_data;
 mod parameter;
+mod picture;
 mod product;
 mod request;
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::credits::Credits;
 
+pub use catalogue::CATALOGUE;
 pub use fields::{FAULTS_MAX, Fault};
 pub use format::{OutputFormat, UnknownFormat};
 pub use parameter::{Kind, Need, Parameter, Preset};
+pub use picture::{
+    InlinePicture, PICTURE_WANTED, PathOwner, PictureSource, RequestPicture, StoredPicture, path_owner, stored_pictures,
+};
 pub use product::{SEED_MAX, product_input};
-pub use request::{METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, Request, TAG_CHARS_MAX, TAGS_MAX};
+pub use request::{
+    METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, NO_SUCH_PICTURE, Request, TAG_CHARS_MAX, TAGS_MAX,
+};
 
 /// The most outputs that one request may ask for, of any workflow.
 pub const OUTPUTS_MAX: u8 = 4;
@@ -35,6 +45,24 @@ pub const PROMPT_CHARS_MAX: usize = 2_000;
 pub enum WorkflowType {
     /// A photorealistic human model.
     Model,
+    /// A garment placed on a model.
+    Tryon,
+    /// A product in another colour.
+    ColorChange,
+    /// A larger picture.
+    Upscale,
+    /// A graphic put on a product.
+    GraphicTransfer,
+    /// A picture of another shape.
+    Resize,
+    /// Another background, or none.
+    Background,
+    /// A product in a scene.
+    Lifestyle,
+    /// A clip made of pictures.
+    Video,
+    /// A post for social media.
+    Poster,
 }
 
 /// What the endpoint of a workflow speaks.
@@ -42,7 +70,14 @@ pub enum WorkflowType {
 pub enum Dialect {
     /// `{workflow_type, input, num_outputs, output_format}` in, `{images, metadata}` out.
     Product,
+    /// A ComfyUI graph and its pictures in, `{images: [{filename, type, data}]}` out.
+    WorkerComfyui,
 }
+
+/// The text names no dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown dialect")]
+pub struct UnknownDialect;
 
 /// One entry of the catalogue.
 #[derive(Debug, PartialEq)]
@@ -51,6 +86,8 @@ pub struct Workflow {
     pub kind: WorkflowType,
     /// What the customer reads, also stored as `workflow_name`.
     pub title: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
     /// Credits for one request of up to `outputs_default` outputs.
     pub cost: Credits,
     /// Outputs made when the request does not say.
@@ -63,44 +100,16 @@ pub struct Workflow {
     pub max: Duration,
     /// What it can be had as; the first is the default.
     pub formats: &'static [OutputFormat],
-    /// What its endpoint speaks.
+    /// What its endpoint speaks, unless the deployment says otherwise.
     pub dialect: Dialect,
     /// What `input_data` may hold, in the order in which it is documented.
     pub parameters: &'static [Parameter],
 }
 
-/// The formats of a picture; the first is the default.
-const PICTURE_FORMATS: &[OutputFormat] =
-    &[OutputFormat::Webp, OutputFormat::Jpg, OutputFormat::Png, OutputFormat::Avif];
-
-static MODEL: Workflow = Workflow {
-    kind: WorkflowType::Model,
-    title: "Model generation",
-    cost: Credits::new(2),
-    outputs_default: 2,
-    outputs_max: OUTPUTS_MAX,
-    target: Duration::from_secs(20),
-    max: Duration::from_secs(45),
-    formats: PICTURE_FORMATS,
-    dialect: Dialect::Product,
-    parameters: &[
-        Parameter::required("gender", Kind::Choice(&["male", "female", "non-binary"])),
-        Parameter::required("pose", Kind::Choice(&["standing", "sitting", "walking", "action"])),
-        Parameter::required("age_range", Kind::Choice(&["18-25", "25-35", "35-50", "50+"])),
-        Parameter::required("ethnicity", Kind::Choice(&["caucasian", "asian", "african", "hispanic", "mixed"])),
-        Parameter::optional("clothing_style", Kind::Choice(&["casual", "formal", "athletic", "fashion"])),
-        Parameter::optional("background", Kind::Choice(&["studio_white", "studio_gray", "natural", "custom"])),
-        Parameter::optional("prompt", Kind::Text { chars_max: PROMPT_CHARS_MAX }),
-    ],
-};
-
-/// Every workflow on offer.
-pub static CATALOGUE: &[&Workflow] = &[&MODEL];
-
 /// The workflow with this `workflow_type`, or `None` where there is none.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Workflow> {
-    CATALOGUE.iter().copied().find(|workflow| workflow.kind.as_str() == name)
+    CATALOGUE.iter().find(|workflow| workflow.kind.as_str() == name)
 }
 
 impl WorkflowType {
@@ -109,15 +118,62 @@ impl WorkflowType {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Tryon => "tryon",
+            Self::ColorChange => "color_change",
+            Self::Upscale => "upscale",
+            Self::GraphicTransfer => "graphic_transfer",
+            Self::Resize => "resize",
+            Self::Background => "background",
+            Self::Lifestyle => "lifestyle",
+            Self::Video => "video",
+            Self::Poster => "poster",
+        }
+    }
+
+    /// Whether there is a graph for it, so that a plain ComfyUI can run it.
+    #[must_use]
+    pub const fn has_graph(self) -> bool {
+        matches!(self, Self::ColorChange | Self::Upscale | Self::GraphicTransfer | Self::Resize)
+    }
+
+    /// Whether an endpoint of that dialect can run it.
+    #[must_use]
+    pub const fn speaks(self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Product => true,
+            Dialect::WorkerComfyui => self.has_graph(),
         }
     }
 
     /// Its entry of the catalogue.
+    ///
+    /// # Panics
+    /// Never: a test looks every one of them up.
     #[must_use]
     pub fn workflow(self) -> &'static Workflow {
+        CATALOGUE.iter().find(|workflow| workflow.kind == self).expect("every workflow is in the catalogue")
+    }
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 2] = [Self::Product, Self::WorkerComfyui];
+
+    /// Its name in settings and rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Model => &MODEL,
+            Self::Product => "product",
+            Self::WorkerComfyui => "worker-comfyui",
         }
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == text).ok_or(UnknownDialect)
     }
 }
 
@@ -142,8 +198,8 @@ mod tests {
     #[test]
     fn every_entry_is_found_by_its_name_and_no_other() {
         for workflow in CATALOGUE {
-            assert_eq!(find(workflow.kind.as_str()), Some(*workflow));
-            assert_eq!(workflow.kind.workflow(), *workflow);
+            assert_eq!(find(workflow.kind.as_str()), Some(workflow));
+            assert_eq!(workflow.kind.workflow(), workflow);
         }
         assert_eq!(find("Model"), None);
         assert_eq!(find(""), None);

@@ -13,6 +13,8 @@ pub struct Parameter {
     pub kind: Kind,
     /// Whether it may be left out.
     pub need: Need,
+    /// What it is for, for a person to read.
+    pub doc: &'static str,
 }
 
 /// What a parameter accepts.
@@ -45,6 +47,17 @@ pub enum Kind {
     },
     /// `#RRGGBB`, kept in capitals.
     Colour,
+    /// A picture: a storage path, an `https` address, or base64.
+    Picture,
+    /// Several pictures, each as [`Kind::Picture`].
+    Pictures {
+        /// The fewest.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
+    /// An object with parameters of its own, none of them a picture.
+    Object(&'static [Parameter]),
 }
 
 /// Whether a parameter may be left out. `null` counts as left out.
@@ -52,6 +65,8 @@ pub enum Kind {
 pub enum Need {
     /// It must be given.
     Required,
+    /// It must be given, unless the flag of this name is true.
+    Unless(&'static str),
     /// It may be left out, and then stays out.
     Optional,
     /// It may be left out, and is then this.
@@ -72,6 +87,9 @@ pub enum Preset {
 }
 
 impl Preset {
+    pub(super) const OFF: Self = Self::Flag(false);
+    pub(super) const ON: Self = Self::Flag(true);
+
     /// The value as it is stored.
     #[must_use]
     pub fn to_value(self) -> Value {
@@ -84,28 +102,35 @@ impl Preset {
     }
 }
 
-impl Parameter {
-    /// A parameter that must be given.
-    #[must_use]
-    pub const fn required(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, need: Need::Required }
-    }
+/// A parameter that must be given.
+pub(super) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Parameter {
+    Parameter { name, kind, need: Need::Required, doc }
+}
 
-    /// A parameter that may be left out.
-    #[must_use]
-    pub const fn optional(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, need: Need::Optional }
-    }
+/// A parameter that must be given unless the flag of that name is true.
+pub(super) const fn required_unless(
+    name: &'static str,
+    kind: Kind,
+    flag: &'static str,
+    doc: &'static str,
+) -> Parameter {
+    Parameter { name, kind, need: Need::Unless(flag), doc }
+}
 
-    /// A parameter that is `preset` when left out.
-    #[must_use]
-    pub const fn with_default(name: &'static str, kind: Kind, preset: Preset) -> Self {
-        Self { name, kind, need: Need::Default(preset) }
-    }
+/// A parameter that may be left out.
+pub(super) const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Parameter {
+    Parameter { name, kind, need: Need::Optional, doc }
+}
+
+/// A parameter that is `preset` when left out.
+pub(super) const fn with_default(name: &'static str, kind: Kind, preset: Preset, doc: &'static str) -> Parameter {
+    Parameter { name, kind, need: Need::Default(preset), doc }
 }
 
 impl Kind {
     /// The value in its stored form, `None` where it is as good as left out, or what is wrong with it.
+    ///
+    /// Pictures and objects are read by [`super::input_data`], which knows their pointers.
     pub(super) fn check(&self, value: &Value) -> Result<Option<Value>, String> {
         match *self {
             Self::Choice(words) => match value.as_str() {
@@ -138,6 +163,7 @@ impl Kind {
                 Some(text) if is_colour(text) => Ok(Some(Value::from(text.to_ascii_uppercase()))),
                 _ => Err("must be a colour as #RRGGBB".to_owned()),
             },
+            Self::Picture | Self::Pictures { .. } | Self::Object(_) => Err("must be read with its parts".to_owned()),
         }
     }
 }

@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::fields::{Fault, Faults, Fields, check_text, join};
-use super::{CATALOGUE, Need, OUTPUTS_MAX, OutputFormat, Workflow, find};
+use super::input_data::{self, InputData};
+use super::picture::{PathOwner, PictureSource, RequestPicture, path_owner};
+use super::{CATALOGUE, OUTPUTS_MAX, OutputFormat, Workflow, find};
 use crate::credits::Credits;
 use crate::ids::UserId;
 use crate::pricing;
@@ -24,12 +26,18 @@ pub const TAGS_MAX: usize = 20;
 /// The longest tag, in characters.
 pub const TAG_CHARS_MAX: usize = 50;
 
+/// What is said of a storage path that leads to nothing of the caller's.
+pub const NO_SUCH_PICTURE: &str = "names no picture of yours: neither an upload nor an output";
+
 /// What the body may hold.
 const BODY_FIELDS: &[&str] =
     &["user_id", "workflow_type", "input_data", "settings", "project_id", "brand_name", "campaign_name", "tags"];
 
 /// What `settings` may hold.
 const SETTINGS_FIELDS: &[&str] = &["method", "output_count", "output_format"];
+
+/// The parameter that names the format of a clip.
+const FORMAT: &str = "format";
 
 /// One validated request to run one workflow.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +48,11 @@ pub struct Request {
     pub workflow: &'static Workflow,
     /// How the customer chose to work; kept for her, without effect on the result.
     pub method: String,
-    /// The workflow's parameters in `snake_case`, defaults filled in.
+    /// The workflow's parameters in `snake_case`, defaults filled in. Pictures stand here as storage paths and
+    /// addresses; those that came inside the request only after [`Request::for_user`].
     pub parameters: Map<String, Value>,
+    /// Its pictures, in the order of the catalogue.
+    pub pictures: Vec<RequestPicture>,
     /// How many outputs, at least 1.
     pub outputs_asked: u8,
     /// What they are delivered as.
@@ -74,8 +85,9 @@ impl Request {
         let fields = Fields::of(body, "", BODY_FIELDS, &mut faults);
         let claimed_user_id = uuid(&fields, "user_id", &mut faults).map(UserId);
         let workflow = workflow(&fields, &mut faults);
-        let parameters = parameters(&fields, workflow, &mut faults);
-        let settings = settings(&fields, workflow, &mut faults);
+        let InputData { mut parameters, pictures } = input_data::read(&fields, workflow, &mut faults);
+        let mut settings = settings(&fields, workflow, &mut faults);
+        agree_on_format(&fields, workflow, &mut parameters, &mut settings, &mut faults);
         let project_id = uuid(&fields, "project_id", &mut faults);
         let brand_name = text(&fields, "brand_name", &mut faults);
         let campaign_name = text(&fields, "campaign_name", &mut faults);
@@ -86,6 +98,7 @@ impl Request {
             workflow,
             method: settings.method.unwrap_or_else(|| METHOD_AUTOMATIC.to_owned()),
             parameters,
+            pictures,
             outputs_asked: settings.outputs_asked.unwrap_or(workflow.outputs_default),
             output_format: settings.output_format.unwrap_or_else(|| workflow.format_default()),
             project_id,
@@ -93,6 +106,26 @@ impl Request {
             campaign_name,
             tags,
         }))
+    }
+
+    /// The same request with every picture where this user's pictures are.
+    ///
+    /// # Errors
+    /// A fault for each storage path that is not for her to use, absent or not.
+    pub fn for_user(mut self, user_id: UserId) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        for picture in &self.pictures {
+            match &picture.source {
+                PictureSource::Path(path) if path_owner(path, user_id) == PathOwner::Foreign => {
+                    faults.add(&picture.pointer, NO_SUCH_PICTURE);
+                }
+                PictureSource::Inline(inline) => {
+                    input_data::put(&mut self.parameters, &picture.name, inline.path(user_id));
+                }
+                PictureSource::Path(_) | PictureSource::Url(_) => {}
+            }
+        }
+        faults.or(Some(self))
     }
 
     /// What it costs if all of it is delivered.
@@ -114,42 +147,6 @@ fn workflow(fields: &Fields<'_>, faults: &mut Faults) -> Option<&'static Workflo
         }
     }
     workflow
-}
-
-fn parameters(fields: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut Faults) -> Map<String, Value> {
-    let mut found = Map::new();
-    let (pointer, value) = fields.get("input_data", faults);
-    let Some(workflow) = workflow else {
-        // Which names would be right is not known; that it is an object can be said all the same.
-        if value.is_some_and(|value| !value.is_object()) {
-            faults.add(pointer, "must be an object");
-        }
-        return found;
-    };
-    let empty = Value::Object(Map::new());
-    let names: Vec<_> = workflow.parameters.iter().map(|parameter| parameter.name).collect();
-    let given = Fields::of(value.unwrap_or(&empty), &pointer, &names, faults);
-    if !given.is_object() {
-        return found;
-    }
-    for parameter in workflow.parameters {
-        let (pointer, value) = given.get(parameter.name, faults);
-        let checked = match value.map(|value| parameter.kind.check(value)) {
-            Some(Ok(value)) => value,
-            Some(Err(detail)) => {
-                faults.add(pointer, detail);
-                continue;
-            }
-            None => None,
-        };
-        match (checked, parameter.need) {
-            (Some(value), _) => drop(found.insert(parameter.name.to_owned(), value)),
-            (None, Need::Default(preset)) => drop(found.insert(parameter.name.to_owned(), preset.to_value())),
-            (None, Need::Required) => faults.add(pointer, "is required"),
-            (None, Need::Optional) => {}
-        }
-    }
-    found
 }
 
 fn settings(fields: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut Faults) -> Settings {
@@ -190,6 +187,31 @@ fn settings(fields: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut Fault
         format
     });
     Settings { method, outputs_asked, output_format }
+}
+
+/// A clip's format may be asked for in `input_data` too; both must say the same, and what is stored says it.
+fn agree_on_format(
+    fields: &Fields<'_>,
+    workflow: Option<&Workflow>,
+    parameters: &mut Map<String, Value>,
+    settings: &mut Settings,
+    faults: &mut Faults,
+) {
+    let Some(workflow) = workflow.filter(|workflow| workflow.parameters.iter().any(|one| one.name == FORMAT)) else {
+        return;
+    };
+    let named = parameters.get(FORMAT).and_then(Value::as_str).and_then(|name| name.parse::<OutputFormat>().ok());
+    match (named, settings.output_format) {
+        (Some(named), Some(asked)) if named != asked => {
+            let (pointer, _) = fields.get("input_data", faults);
+            faults.add(join(&pointer, FORMAT), format!("differs from output_format, which is {asked}"));
+        }
+        (named, asked) => {
+            let format = asked.or(named).unwrap_or_else(|| workflow.format_default());
+            settings.output_format = Some(format);
+            parameters.insert(FORMAT.to_owned(), Value::from(format.as_str()));
+        }
+    }
 }
 
 /// `automatic`, `manual_mask`: the list of methods is the front end's, so only their form is checked.

@@ -117,9 +117,24 @@ fn the_same_value_in_both_spellings_is_no_fault_but_a_different_one_is() {
 fn each_thing_that_can_be_wrong_is_said_where_it_is() {
     let long = "x".repeat(2_001);
     let table = [
-        ("/workflow_type", json!("tryonn"), "/workflow_type", "must be one of model"),
-        ("/workflow_type", json!(1), "/workflow_type", "must be one of model"),
-        ("/workflow_type", json!(null), "/workflow_type", "is required: one of model"),
+        (
+            "/workflow_type",
+            json!("tryonn"),
+            "/workflow_type",
+            "must be one of model, tryon, color_change, upscale, graphic_transfer, resize, background, lifestyle, video, poster",
+        ),
+        (
+            "/workflow_type",
+            json!(1),
+            "/workflow_type",
+            "must be one of model, tryon, color_change, upscale, graphic_transfer, resize, background, lifestyle, video, poster",
+        ),
+        (
+            "/workflow_type",
+            json!(null),
+            "/workflow_type",
+            "is required: one of model, tryon, color_change, upscale, graphic_transfer, resize, background, lifestyle, video, poster",
+        ),
         ("/input_data", json!([]), "/input_data", "must be an object"),
         ("/input_data/pose", json!("flying"), "/input_data/pose", "must be one of standing, sitting, walking, action"),
         ("/input_data/pose", json!(null), "/input_data/pose", "is required"),

@@ -9,42 +9,10 @@ use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::operation::Operation;
+
 /// Faults one script holds at most; the next is refused.
 pub const FAULTS_MAX: usize = 1_000;
-
-/// The operations that a fault can be bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is named after the operation it is")]
-pub enum Operation {
-    // RunPod
-    Run,
-    Runsync,
-    Status,
-    Cancel,
-    Retry,
-    PurgeQueue,
-    Health,
-    /// Reading a picture that the simulator serves by URL.
-    File,
-    // Supabase Storage
-    Upload,
-    Download,
-    Info,
-    Sign,
-    SignedDownload,
-    List,
-    Delete,
-    Move,
-    Copy,
-    Bucket,
-    // Supabase Auth
-    Signup,
-    Token,
-    User,
-    Logout,
-    Jwks,
-}
 
 /// What can go wrong in one simulator.
 pub trait Effect: Clone + Send + Serialize + 'static {

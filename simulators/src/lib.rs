@@ -93,6 +93,7 @@ mod control;
 mod fault;
 mod http_fault;
 mod net;
+mod operation;
 mod time;
 
 pub use self::fault::{Effect, FAULTS_MAX, Fault, Operation, Scope};

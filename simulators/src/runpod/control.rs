@@ -24,6 +24,7 @@ pub(super) fn routes() -> Route {
         .at("/_sim/jobs", get(list_jobs))
         .at("/_sim/jobs/:id/complete", post(complete))
         .at("/_sim/jobs/:id/fail", post(fail))
+        .at("/_sim/pods", get(list_pods))
         .at("/_sim/advance", post(advance))
         .at("/_sim/offline", post(offline))
 }
@@ -72,6 +73,11 @@ fn list_jobs(platform: Data<&Arc<Platform>>, filter: Query<JobFilter>) -> Respon
     let matching = jobs.len();
     jobs.drain(..matching.saturating_sub(JOBS_LISTED_MAX));
     json(200, &json!({ "counts": counts, "matching": matching, "jobs": jobs }))
+}
+
+#[handler]
+fn list_pods(platform: Data<&Arc<Platform>>) -> Response {
+    json(200, &json!({ "pods": platform.with(|engine, now| engine.pods.views(now)) }))
 }
 
 #[handler]

@@ -20,7 +20,7 @@ pub enum RunPodEffect {
 }
 
 /// What goes wrong with one job. A job takes at most one of each group: ending, pictures, form, webhook, time, keeping, fields,
-/// progress, cancel.
+/// progress, cancel, late progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobFault {
@@ -137,6 +137,9 @@ pub enum JobFault {
     },
     /// `/cancel` answers CANCELLED, and the job completes nevertheless, with its webhook.
     CancelIgnored,
+    /// An attached worker's progress update that arrives after its result overwrites it: `IN_PROGRESS` for good, and
+    /// `output` is the progress value. Without this a late update is counted and dropped.
+    LateProgressWins,
 }
 
 /// Where a product endpoint's error stands.
@@ -290,6 +293,7 @@ impl JobFault {
             Self::ExtraFields { .. } => 6,
             Self::Progress { .. } => 7,
             Self::CancelIgnored => 8,
+            Self::LateProgressWins => 9,
         }
     }
 }

@@ -57,6 +57,24 @@ pub(super) struct Job {
     pub(super) gone: bool,
     /// Looks at its status, by which progress advances.
     pub(super) looks: usize,
+    /// What an attached worker made of it.
+    pub(super) attached: Attached,
+}
+
+/// What only a job that an attached worker took has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attached {
+    /// The pod that took it last.
+    pub(super) pod: Option<String>,
+    /// Whether that pod still works on it.
+    pub(super) held: bool,
+    /// When the pod last spoke of it.
+    pub(super) heard: Duration,
+    /// The last progress update, and when it came.
+    pub(super) progress: Option<(Duration, Arc<Value>)>,
+    /// Chunks that `/stream` has not given out yet, and their size as they came.
+    pub(super) stream: Vec<Value>,
+    pub(super) stream_bytes: usize,
 }
 
 /// A job as tests and demos look at it.
@@ -84,6 +102,10 @@ pub struct JobView {
     pub ttl_ms: u64,
     /// The faults it was made with.
     pub faults: Vec<JobFault>,
+    /// The attached worker that took it last.
+    pub pod: Option<String>,
+    /// How often the platform gave it to another worker because the first was gone.
+    pub retries: u32,
 }
 
 impl Job {
@@ -94,6 +116,31 @@ impl Job {
 
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended(_))
+    }
+
+    /// Whether no worker will ever be given it.
+    pub(super) fn never_starts(&self) -> bool {
+        matches!(self.recipe.plan.ending, Some(JobFault::NeverStarts))
+    }
+
+    /// Puts it back to where it was when it was made; what was made of it is forgotten.
+    pub(super) fn requeue(&mut self, at: Duration) {
+        (self.state, self.queued, self.started, self.ended) = (State::Queued, at, None, None);
+        self.attached = Attached::default();
+    }
+
+    /// Takes it from the pod that works on it, and names that pod.
+    pub(super) fn release(&mut self) -> Option<String> {
+        let held = std::mem::take(&mut self.attached.held);
+        self.attached.pod.clone().filter(|_| held)
+    }
+
+    /// Forgets what a worker sent for it, and what that weighs.
+    pub(super) fn drop_results(&mut self) {
+        self.attached = Attached { pod: self.attached.pod.take(), held: self.attached.held, ..Attached::default() };
+        if let State::Ended(ending) = &mut self.state {
+            *ending = Arc::new(ending.without_output());
+        }
     }
 
     pub(super) fn status(&self) -> &str {
@@ -121,6 +168,8 @@ impl Job {
             execution_timeout_ms: millis(self.execution_timeout),
             ttl_ms: millis(self.ttl),
             faults: self.faults.clone(),
+            pod: self.attached.pod.clone(),
+            retries: self.retries,
         }
     }
 
@@ -131,9 +180,10 @@ impl Job {
         json.insert("status".to_owned(), self.status().into());
         if let Some(started) = self.started {
             json.insert("delayTime".to_owned(), millis(started.saturating_sub(self.queued)).into());
-            json.insert("workerId".to_owned(), "sim-worker".into());
-            if let Some(ended) = self.ended {
-                json.insert("executionTime".to_owned(), millis(ended.saturating_sub(started)).into());
+            json.insert("workerId".to_owned(), self.attached.pod.as_deref().unwrap_or("sim-worker").into());
+            let until = self.ended.or(self.attached.progress.as_ref().map(|(at, _)| *at));
+            if let Some(until) = until {
+                json.insert("executionTime".to_owned(), millis(until.saturating_sub(started)).into());
             }
         }
         if self.retries > 0 {
@@ -152,6 +202,9 @@ impl Job {
                 if let Some(output) = output {
                     json.insert("output".to_owned(), output);
                 }
+            }
+            State::Running if let Some((_, progress)) = &self.attached.progress => {
+                json.insert("output".to_owned(), Value::clone(progress));
             }
             State::Running if !self.recipe.plan.progress.is_empty() => {
                 let values = &self.recipe.plan.progress;

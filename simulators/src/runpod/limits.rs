@@ -14,7 +14,7 @@ const WINDOWS_MAX: usize = 1_000;
 fn requests_max(operation: Operation) -> Option<u32> {
     match operation {
         Operation::Run => Some(1_000),
-        Operation::Runsync | Operation::Status => Some(2_000),
+        Operation::Runsync | Operation::Status | Operation::StatusSync | Operation::Stream => Some(2_000),
         Operation::Cancel => Some(100),
         Operation::PurgeQueue => Some(2),
         _ => None,

@@ -1,5 +1,6 @@
 //! RunPod's hosted API, with workers built in. See the crate's documentation for the list of endpoints and faults.
 
+mod answers;
 mod comfy;
 mod control;
 mod deliver;
@@ -8,15 +9,16 @@ mod engine;
 mod faults;
 mod job;
 mod limits;
+mod options;
 mod output;
 mod plan;
 mod product;
 mod routes;
 mod submit;
 mod work;
+mod worker_side;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,67 +28,15 @@ use self::engine::Engine;
 pub use self::engine::{Counts, JOBS_MAX, RETENTION, SYNC_RETENTION};
 pub use self::faults::{ErrorForm, ImageForm, JobFault, RunPodEffect, RunPodFault, Spoil};
 pub use self::job::{JobView, WebhookView};
+pub use self::options::RunPodOptions;
 pub use self::output::{
     DRAWN_BYTES_MAX, FOREIGN_HOST, MANY_BYTES, MANY_PIXELS_SIDE, PICTURES_MAX, RESULT_BYTES_MAX, SYNC_RESULT_BYTES_MAX,
 };
 use self::output::{Recipe, Shelf};
 use self::plan::Ending;
+pub use self::worker_side::{PODS_MAX, PodView};
 use crate::net::{Bound, Line, Running, lock};
-use crate::time::{SimClock, Time};
-
-/// How the simulator is set up.
-#[derive(Clone, Debug)]
-pub struct RunPodOptions {
-    /// Where to listen; port 0 chooses a free one.
-    pub bind: SocketAddr,
-    /// The key that is accepted, as `Bearer <key>` or bare.
-    pub api_key: String,
-    /// The endpoint ids that exist; empty means any.
-    pub endpoints: Vec<String>,
-    /// Jobs of one endpoint that run at a time.
-    pub workers: usize,
-    /// How long a job runs; zero completes it before `/run` has answered.
-    pub generation_time: Duration,
-    /// Width and height of pictures whose request names none.
-    pub picture_size: (u32, u32),
-    /// How pictures are given.
-    pub form: ImageForm,
-    /// Who moves the clock.
-    pub time: Time,
-    /// Requests for one webhook at most.
-    pub webhook_tries: u32,
-    /// Pause between two tries of a webhook.
-    pub webhook_pause: Duration,
-    /// How long a webhook's answer is waited for.
-    pub webhook_timeout: Duration,
-    /// Whether a cancelled job sends its webhook. RunPod does not document it.
-    pub webhook_on_cancel: bool,
-    /// Whether RunPod's documented request rates are enforced with 429.
-    pub rate_limits: bool,
-    /// What faults by rate are drawn from.
-    pub seed: u64,
-}
-
-impl Default for RunPodOptions {
-    fn default() -> Self {
-        Self {
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            api_key: "rpa_simulated_key".to_owned(),
-            endpoints: Vec::new(),
-            workers: 4,
-            generation_time: Duration::ZERO,
-            picture_size: (1024, 1024),
-            form: ImageForm::Base64,
-            time: Time::Running,
-            webhook_tries: 3,
-            webhook_pause: Duration::from_secs(10),
-            webhook_timeout: Duration::from_secs(10),
-            webhook_on_cancel: false,
-            rate_limits: true,
-            seed: 1,
-        }
-    }
-}
+use crate::time::SimClock;
 
 /// What the routes, the driver and the handle share.
 struct Platform {
@@ -140,7 +90,7 @@ impl RunPodSim {
             .danger_accept_invalid_certs(true)
             .build()
             .map_err(io::Error::other)?;
-        let engine = Engine::new(options.workers, options.webhook_tries, options.webhook_on_cancel, options.seed);
+        let engine = Engine::new(&options);
         let platform = Arc::new(Platform {
             base_url: bound.base_url(),
             line: bound.line(),
@@ -183,6 +133,12 @@ impl RunPodHandle {
         &self.platform.options.api_key
     }
 
+    /// The key that attached workers send.
+    #[must_use]
+    pub fn worker_key(&self) -> &str {
+        &self.platform.options.worker_key
+    }
+
     /// Adds a fault for calls to come.
     ///
     /// # Panics
@@ -208,6 +164,12 @@ impl RunPodHandle {
     #[must_use]
     pub fn job(&self, id: &str) -> Option<JobView> {
         self.platform.with(|engine, _| engine.job(id).map(job::Job::view))
+    }
+
+    /// The attached workers that ever called.
+    #[must_use]
+    pub fn pods(&self) -> Vec<PodView> {
+        self.platform.with(|engine, now| engine.pods.views(now))
     }
 
     /// What was counted since the start.

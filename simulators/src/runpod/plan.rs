@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) fields: Map<String, Value>,
     pub(super) progress: Vec<Value>,
     pub(super) ignores_cancel: bool,
+    /// Whether an attached worker's progress update may come too late, and undo its result.
+    pub(super) late_progress_wins: bool,
 }
 
 impl Plan {
@@ -51,6 +53,7 @@ impl Plan {
             fields: Map::new(),
             progress: Vec::new(),
             ignores_cancel: false,
+            late_progress_wins: false,
         };
         for fault in faults {
             plan.apply(fault);
@@ -72,6 +75,7 @@ impl Plan {
             JobFault::ExtraFields { fields } => self.fields = fields,
             JobFault::Progress { values } => self.progress = values,
             JobFault::CancelIgnored => self.ignores_cancel = true,
+            JobFault::LateProgressWins => self.late_progress_wins = true,
             ending => self.ending = Some(ending),
         }
     }
@@ -98,7 +102,7 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    fn completed(output: Output) -> Self {
+    pub(super) fn completed(output: Output) -> Self {
         Self { status: "COMPLETED", error: None, output }
     }
 
@@ -112,6 +116,11 @@ impl Ending {
 
     pub(super) fn execution_timeout() -> Self {
         Self::failed("executionTimeout exceeded")
+    }
+
+    /// The same without what it produced.
+    pub(super) fn without_output(&self) -> Self {
+        Self { status: self.status, error: self.error.clone(), output: Output::None }
     }
 
     pub(super) fn worker_died() -> Self {

@@ -1,7 +1,6 @@
 //! The operations of `/v2/{endpoint}/..`: key, endpoint, faults, rate, and only then the work.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use poem::http::{Method, header};
 use poem::web::{Data, Path, Query, RemoteAddr};
@@ -13,6 +12,7 @@ use super::Platform;
 use super::control;
 use super::faults::RunPodEffect;
 use super::output::File;
+use super::worker_side;
 use crate::fault::{Call, Operation};
 use crate::http_fault::{Bodies, HttpFault, exchange, json, text};
 
@@ -20,18 +20,15 @@ use crate::http_fault::{Bodies, HttpFault, exchange, json, text};
 const RUN_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Body of `/runsync`.
 const RUNSYNC_BODY_BYTES_MAX: usize = 20 * 1024 * 1024;
-const WAIT: Duration = Duration::from_secs(90);
-const WAIT_MIN: Duration = Duration::from_secs(1);
-const WAIT_MAX: Duration = Duration::from_mins(5);
 
-const BODIES: Bodies = Bodies {
+pub(super) const BODIES: Bodies = Bodies {
     too_many_requests: || json(429, &json!({ "error": "too many requests" })),
     unauthorized: || json(401, &json!({ "error": "unauthorized" })),
     not_found: || json(404, &json!({ "detail": "endpoint not found" })),
 };
 
 pub(super) fn routes(platform: Arc<Platform>) -> impl IntoEndpoint<Endpoint: 'static> + Send + 'static {
-    Route::new()
+    worker_side::add_routes(Route::new())
         .at("/v2/:endpoint/:operation", serve)
         .at("/v2/:endpoint/:operation/:id", serve)
         .at("/files/:id/:name", get(file))
@@ -48,6 +45,8 @@ fn operation(method: &Method, name: &str, id: Option<&str>) -> Option<Operation>
         ("purge-queue", None) if post => Some(Operation::PurgeQueue),
         ("health", None) if *method == Method::GET => Some(Operation::Health),
         ("status", Some(_)) if post || *method == Method::GET => Some(Operation::Status),
+        ("status-sync", Some(_)) if post || *method == Method::GET => Some(Operation::StatusSync),
+        ("stream", Some(_)) if *method == Method::GET => Some(Operation::Stream),
         ("cancel", Some(_)) if post => Some(Operation::Cancel),
         ("retry", Some(_)) if post => Some(Operation::Retry),
         _ => None,
@@ -62,9 +61,9 @@ struct Target {
 }
 
 #[derive(Deserialize)]
-struct Options {
-    ttl: Option<u64>,
-    wait: Option<u64>,
+pub(super) struct Options {
+    pub(super) ttl: Option<u64>,
+    pub(super) wait: Option<u64>,
 }
 
 #[handler]
@@ -124,7 +123,7 @@ async fn read_body(operation: Operation, body: Body) -> Result<Value, Response> 
 }
 
 impl Platform {
-    fn take_http_faults(&self, operation: Operation, id: &str, input: Option<&Value>) -> Vec<HttpFault> {
+    pub(super) fn take_http_faults(&self, operation: Operation, id: &str, input: Option<&Value>) -> Vec<HttpFault> {
         self.with(|engine, _| {
             *engine.counts.requests.entry(operation).or_default() += 1;
             let kept = engine.job(id).map(|job| Arc::clone(&job.input));
@@ -135,94 +134,6 @@ impl Platform {
                 RunPodEffect::Job(_) => None,
             };
             effects.into_iter().filter_map(of_exchange).collect()
-        })
-    }
-
-    async fn perform(
-        self: &Arc<Self>,
-        operation: Operation,
-        endpoint: &str,
-        id: &str,
-        body: &Value,
-        options: &Options,
-    ) -> Response {
-        let gone = || json(404, &json!({ "error": "job not found" }));
-        let answer = match operation {
-            Operation::Run => return self.run(endpoint, body, false).await,
-            Operation::Runsync => return self.run_and_wait(endpoint, body, options.wait).await,
-            Operation::Health => Some(self.health(endpoint)),
-            Operation::PurgeQueue => {
-                Some(json!({ "removed": self.with(|engine, _| engine.purge(endpoint)), "status": "completed" }))
-            }
-            _ if !self.is_at(id, endpoint) => None,
-            Operation::Cancel => self.cancel(id),
-            Operation::Retry => {
-                if !self.with(|engine, now| engine.retry(id, now)) {
-                    return json(400, &json!({ "error": "only failed or timed out jobs can be retried" }));
-                }
-                Some(json!({ "id": id, "status": "IN_QUEUE" }))
-            }
-            _ => self.status(id, options.ttl.map(Duration::from_millis)).await,
-        };
-        answer.map_or_else(gone, |answer| json(200, &answer))
-    }
-
-    fn is_at(&self, id: &str, endpoint: &str) -> bool {
-        self.with(|engine, _| engine.job(id).is_some_and(|job| job.endpoint == endpoint && !job.is_gone()))
-    }
-
-    /// The JSON of a job; none when it is gone. A `ttl` moves its deletion.
-    async fn status(&self, id: &str, ttl: Option<Duration>) -> Option<Value> {
-        let job = self.with(|engine, now| {
-            if let Some(ttl) = ttl {
-                engine.keep_until(id, now + ttl);
-            }
-            let job = engine.job_mut(id).filter(|job| !job.is_gone())?;
-            job.looks += 1;
-            Some(job.clone())
-        })?;
-        let recipe = Arc::clone(&job.recipe);
-        self.draw(&recipe, move || job.to_json()).await
-    }
-
-    async fn run_and_wait(self: &Arc<Self>, endpoint: &str, body: &Value, wait: Option<u64>) -> Response {
-        let mut steps = self.steps.subscribe();
-        let answer = self.run(endpoint, body, true).await;
-        if !answer.status().is_success() {
-            return answer;
-        }
-        let Some(id) =
-            answer.into_body().into_json::<Value>().await.ok().and_then(|made| Some(made["id"].as_str()?.to_owned()))
-        else {
-            return text(500, "the job just made has an id");
-        };
-        let wait = wait.map_or(WAIT, Duration::from_millis).clamp(WAIT_MIN, WAIT_MAX);
-        let ended = || self.with_quietly(|engine| engine.job(&id).is_none_or(super::job::Job::is_ended));
-        // At the end of the wait the job is shown as it is.
-        let _ = tokio::time::timeout(wait, steps.wait_for(|_| ended())).await;
-        match self.status(&id, None).await {
-            Some(job) => json(200, &job),
-            None => json(404, &json!({ "error": "job not found" })),
-        }
-    }
-
-    /// A look at the engine that wakes nobody.
-    fn with_quietly<R>(&self, look: impl FnOnce(&super::engine::Engine) -> R) -> R {
-        look(&crate::net::lock(&self.engine))
-    }
-
-    fn health(&self, endpoint: &str) -> Value {
-        let census = self.with(|engine, _| engine.census(endpoint));
-        let workers = u64::try_from(self.options.workers).unwrap_or(u64::MAX);
-        json!({
-            "jobs": {
-                "completed": census.completed, "failed": census.failed, "inProgress": census.running,
-                "inQueue": census.queued, "retried": census.retried,
-            },
-            "workers": {
-                "idle": workers.saturating_sub(census.running), "initializing": 0, "ready": workers,
-                "running": census.running.min(workers), "throttled": 0, "unhealthy": 0,
-            },
         })
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Platform;
 use super::engine::Delivery;
 use super::faults::{JobFault, RunPodEffect};
-use super::job::{Job, State, WebhookView};
+use super::job::{Attached, Job, State, WebhookView};
 use super::output::Recipe;
 use super::plan::{Ending, Plan};
 use super::work::Work;
@@ -121,6 +121,7 @@ impl Platform {
             gone_at: now + ttl,
             gone: false,
             looks: 0,
+            attached: Attached::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Delivery, Engine, Event};
-use crate::runpod::job::{Job, State};
+use crate::runpod::job::Job;
 use crate::runpod::plan::Ending;
 
 /// Jobs of an endpoint by status, for `/health`.
@@ -42,7 +42,7 @@ impl Engine {
     pub(in crate::runpod) fn retry(&mut self, id: &str, now: Duration) -> bool {
         let retriable = |job: &&mut Job| !job.is_gone() && matches!(job.status(), "FAILED" | "TIMED_OUT");
         let Some(job) = self.jobs.get_mut(id).filter(retriable) else { return false };
-        (job.state, job.queued, job.started, job.ended) = (State::Queued, now, None, None);
+        job.requeue(now);
         let endpoint = job.endpoint.clone();
         self.enqueue(&endpoint, id.to_owned(), now);
         true

@@ -1,6 +1,7 @@
 //! The platform's inside as a simulation of discrete events: a queue and workers for each endpoint, and an agenda of what
 //! happens when. Nothing here waits; [`Engine::tick`] does all that is due.
 
+mod attached;
 mod commands;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,10 +10,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub(super) use self::attached::Subject;
+use super::RunPodOptions;
 use super::faults::{JobFault, RunPodEffect};
 use super::job::{Job, State};
 use super::limits::Limits;
 use super::plan::Ending;
+use super::worker_side::Pods;
 use crate::fault::{Operation, Script};
 
 /// Jobs remembered; beyond it the oldest ended one is forgotten.
@@ -35,13 +39,31 @@ pub struct Counts {
     pub webhooks_sent: u64,
     /// Those answered 200.
     pub webhooks_delivered: u64,
+    /// Progress updates of attached workers.
+    pub progress_updates: u64,
+    /// Those that came after the result of their job.
+    pub progress_late: u64,
 }
 
 #[derive(Debug)]
 enum Event {
-    Finish { id: String, start: u32, ending: Option<Ending> },
-    Forget { id: String },
-    Webhook { id: String, tries_left: u32 },
+    Finish {
+        id: String,
+        start: u32,
+        ending: Option<Ending>,
+    },
+    Forget {
+        id: String,
+    },
+    Webhook {
+        id: String,
+        tries_left: u32,
+    },
+    /// Its pod may not have spoken of it for too long.
+    Silence {
+        id: String,
+        start: u32,
+    },
 }
 
 /// A webhook request to be sent now.
@@ -61,6 +83,7 @@ pub(super) struct Engine {
     running: HashMap<String, usize>,
     agenda: BTreeMap<(Duration, u64), Event>,
     sequence: u64,
+    pub(super) pods: Pods,
     pub(super) outbox: Vec<Delivery>,
     pub(super) script: Script<RunPodEffect>,
     pub(super) limits: Limits,
@@ -68,19 +91,20 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(workers: usize, webhook_tries: u32, webhook_on_cancel: bool, seed: u64) -> Self {
+    pub(super) fn new(options: &RunPodOptions) -> Self {
         Self {
-            workers,
-            webhook_tries,
-            webhook_on_cancel,
+            workers: options.workers,
+            webhook_tries: options.webhook_tries,
+            webhook_on_cancel: options.webhook_on_cancel,
             jobs: HashMap::new(),
             order: VecDeque::new(),
             queues: HashMap::new(),
             running: HashMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
+            pods: Pods::new(options.attached.clone(), options.silence),
             outbox: Vec::new(),
-            script: Script::new(seed),
+            script: Script::new(options.seed),
             limits: Limits::default(),
             counts: Counts::default(),
         }
@@ -144,6 +168,7 @@ impl Engine {
                 Event::Finish { id, start, ending } => self.finish(&id, start, ending, at),
                 Event::Forget { id } => self.forget(&id, at),
                 Event::Webhook { id, tries_left } => self.outbox.push(Delivery { id, tries_left }),
+                Event::Silence { id, start } => self.check_silence(&id, start, at),
             }
         }
     }
@@ -154,27 +179,36 @@ impl Engine {
     }
 
     fn start_queued(&mut self, endpoint: &str, at: Duration) {
-        let Some(queue) = self.queues.get_mut(endpoint) else { return };
-        let running = self.running.entry(endpoint.to_owned()).or_default();
+        if self.pods.serve(endpoint) {
+            return; // They come and take.
+        }
+        let running = self.running.get(endpoint).copied().unwrap_or_default();
+        let started = self.start(endpoint, self.workers.saturating_sub(running), at);
+        *self.running.entry(endpoint.to_owned()).or_default() += started.len();
+        for id in started {
+            self.plan_finish(&id, at);
+        }
+    }
+
+    /// Starts the oldest queued jobs, at most so many.
+    fn start(&mut self, endpoint: &str, count_max: usize, at: Duration) -> Vec<String> {
+        let Some(queue) = self.queues.get_mut(endpoint) else { return Vec::new() };
         let mut started = Vec::new();
         let waiting: Vec<String> = queue.drain(..).collect();
         for id in waiting {
             let Some(job) = self.jobs.get_mut(&id).filter(|job| matches!(job.state, State::Queued) && !job.gone) else {
                 continue;
             };
-            if *running >= self.workers || matches!(job.recipe.plan.ending, Some(JobFault::NeverStarts)) {
+            if started.len() >= count_max || job.never_starts() {
                 queue.push_back(id);
                 continue;
             }
-            *running += 1;
             job.state = State::Running;
             job.started = Some(at);
             job.starts += 1;
             started.push(id);
         }
-        for id in started {
-            self.plan_finish(&id, at);
-        }
+        started
     }
 
     fn plan_finish(&mut self, id: &str, at: Duration) {
@@ -199,7 +233,7 @@ impl Engine {
         }
         if matches!(job.recipe.plan.ending, Some(JobFault::WorkerGone)) && job.retries == 0 {
             job.retries += 1;
-            (job.state, job.queued, job.started) = (State::Queued, at, None);
+            job.requeue(at);
             let endpoint = job.endpoint.clone();
             self.free_worker(&endpoint);
             self.enqueue(&endpoint, id.to_owned(), at);
@@ -219,6 +253,9 @@ impl Engine {
         job.gone_at = job.gone_at.min(at + if job.sync { SYNC_RETENTION } else { RETENTION });
         let (gone_at, endpoint) = (job.gone_at, job.endpoint.clone());
         let webhook = job.recipe.plan.webhook.clone();
+        if let Some(pod) = job.release() {
+            self.pods.stop(&endpoint, &pod, id);
+        }
         // One that comes before the answer is sent by who gives the answer.
         let none = job.webhook.is_none() || webhook.before_answer || (cancelled && !self.webhook_on_cancel);
         let copies = if none { 0 } else { webhook.copies };
@@ -244,6 +281,7 @@ impl Engine {
         let was_running = matches!(job.state, State::Running);
         job.gone = true;
         job.recipe = Arc::new(job.recipe.emptied());
+        job.drop_results();
         let endpoint = job.endpoint.clone();
         if was_running {
             // The ttl deletes a job even while it runs.

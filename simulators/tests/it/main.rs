@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod program;
+mod runpod_attached;
 mod runpod_endings;
 mod runpod_exchange;
 mod runpod_jobs;

@@ -94,6 +94,45 @@ impl Client {
     }
 }
 
+/// A worker of endpoint `ep1`, as RunPod's SDK speaks: the key bare, and JSON that is called a form.
+pub(crate) struct Worker {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+    pod: String,
+}
+
+impl Worker {
+    pub(crate) fn of(sim: &RunPodHandle, pod: &str) -> Self {
+        let (url, key) = (format!("{}/ep1", sim.api_url()), sim.worker_key().to_owned());
+        Self { http: http(), url, key, pod: pod.to_owned() }
+    }
+
+    /// Calls `/{operation}/{pod}`.
+    pub(crate) async fn get(&self, operation: &str, query: &str) -> (u16, Value) {
+        let url = format!("{}/{operation}/{}?{query}", self.url, self.pod);
+        let answer = self.http.get(url).header("authorization", &self.key).timeout(SOON).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    pub(crate) async fn take(&self) -> (u16, Value) {
+        self.get("job-take", "gpu=NVIDIA+A40&job_in_progress=0").await
+    }
+
+    /// Calls `/{operation}/{pod}/{job}`.
+    pub(crate) async fn post(&self, operation: &str, job: &str, body: &Value) -> u16 {
+        let url = format!("{}/{operation}/{}/{job}?gpu=NVIDIA+A40&isStream=false", self.url, self.pod);
+        let request = self.http.post(url).header("authorization", &self.key).timeout(SOON);
+        let form = request.header("content-type", "application/x-www-form-urlencoded").body(body.to_string());
+        form.send().await.unwrap().status().as_u16()
+    }
+
+    pub(crate) async fn done(&self, job: &str, body: &Value) -> u16 {
+        self.post("job-done", job, body).await
+    }
+}
+
 /// A server that keeps the webhooks it gets.
 pub(crate) struct Receiver {
     pub(crate) url: String,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod genuine_python;
 mod program;
 mod runpod_attached;
 mod runpod_endings;

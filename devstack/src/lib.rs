@@ -3,14 +3,18 @@
 //! - [`stack`]: the whole system as processes, as `make demo` and `make run` show it.
 //! - [`test_stack`]: the same inside one test, where time only passes when the test says so.
 //! - [`postgres`]: the private database server, and a database of its own for each test.
-//! - [`client`] and [`builders`]: acting as a user, through the API alone.
-//! - [`books`]: a user's ledger, to be shown.
+//! - [`client`] and [`builders`]: acting as a user, through the API alone, with the pictures of [`samples`].
+//! - [`contact_sheet`]: many pictures on one.
+//! - [`books`]: a user's ledger, and what else only the database tells.
 //!
 //! Services never depend on it; their tests do.
 
 pub mod books;
 pub mod builders;
 pub mod client;
+pub mod contact_sheet;
+pub mod graph_endpoint;
 pub mod postgres;
+pub mod samples;
 pub mod stack;
 pub mod test_stack;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use worker::WorkerState;
 
 use crate::client::{Auth, Client, SignedIn};
+use crate::graph_endpoint;
 use crate::postgres::TestDatabase;
 
 /// Steps of [`TestStack::finish`], and how many of them: together longer than any deadline.
@@ -81,6 +82,13 @@ impl TestStackBuilder {
     #[must_use]
     pub fn webhooks(self) -> Self {
         self.set("WEBHOOKS", "on")
+    }
+
+    /// Runs every workflow that has a graph over worker-comfyui, on [`graph_endpoint::GRAPH_ENDPOINT`].
+    #[must_use]
+    pub fn graphs(mut self) -> Self {
+        self.settings.extend(graph_endpoint::settings());
+        self
     }
 
     /// The RunPod simulator's options, instead of instant jobs under a clock that the test moves.

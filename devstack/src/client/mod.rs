@@ -1,73 +1,22 @@
-//! A user's view of the system: sign-up at Supabase Auth, then the API over HTTP. The demo and the tests act through it.
+//! A user's view of the system: Supabase for sign-up and uploads, then the API over HTTP. The demo and the tests act
+//! through it.
+
+mod auth;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
+
+pub use auth::{Auth, SignedIn};
 
 /// Longest wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pause between two looks at a generation that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// Where users sign up, and the key that every call there carries.
-#[derive(Clone, Debug)]
-pub struct Auth {
-    pub supabase_url: Url,
-    pub api_key: String,
-}
-
-/// Somebody who has signed in.
-#[derive(Clone, Debug)]
-pub struct SignedIn {
-    pub user_id: Uuid,
-    pub email: String,
-    pub password: String,
-    pub token: String,
-}
-
-impl Auth {
-    /// Signs a new user up, with an address that nobody has used before.
-    ///
-    /// # Errors
-    /// When Supabase Auth refuses, or wants the address confirmed before it hands out a token.
-    pub async fn sign_up(&self) -> anyhow::Result<SignedIn> {
-        let email = format!("demo-{}@example.com", Uuid::now_v7().simple());
-        let password = format!("pw-{}", Uuid::new_v4().simple());
-        let answer = self.post("auth/v1/signup", &email, &password).await?;
-        signed_in(&answer, email, password)
-            .context("signing up gave no token; if the project asks for confirmed addresses, turn that off for this")
-    }
-
-    /// Signs `user` in again, for a token that lives from now.
-    ///
-    /// # Errors
-    /// When Supabase Auth refuses.
-    pub async fn sign_in(&self, user: &SignedIn) -> anyhow::Result<SignedIn> {
-        let answer = self.post("auth/v1/token?grant_type=password", &user.email, &user.password).await?;
-        signed_in(&answer, user.email.clone(), user.password.clone()).context("signing in gave no token")
-    }
-
-    async fn post(&self, path: &str, email: &str, password: &str) -> anyhow::Result<Value> {
-        let request = http()?
-            .post(self.supabase_url.join(path)?)
-            .header("apikey", &self.api_key)
-            .json(&json!({"email": email, "password": password}));
-        let answer = request.send().await.context("Supabase Auth cannot be reached")?;
-        let status = answer.status();
-        ensure!(status.is_success(), "Supabase Auth answered {status}: {}", answer.text().await.unwrap_or_default());
-        Ok(answer.json().await?)
-    }
-}
-
-fn signed_in(answer: &Value, email: String, password: String) -> Option<SignedIn> {
-    let token = answer["access_token"].as_str()?.to_owned();
-    let user_id = answer["user"]["id"].as_str()?.parse().ok()?;
-    Some(SignedIn { user_id, email, password, token })
-}
 
 fn http() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?)
@@ -187,6 +136,14 @@ impl Client {
     pub async fn cancel(&self, generation_id: Uuid) -> anyhow::Result<Answer> {
         let path = format!("/api/v1/generations/{generation_id}/cancel");
         self.send(self.request(Method::POST, &path)).await
+    }
+
+    /// `GET /api/v1/workflows`: what is on offer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn workflows(&self) -> anyhow::Result<Answer> {
+        self.get("/api/v1/workflows").await
     }
 
     /// The balance that `GET /api/v1/credits` tells.

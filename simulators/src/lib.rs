@@ -27,6 +27,8 @@
 //! |---|---|
 //! | `POST /run`, `POST /runsync?wait=ms` | `{input, webhook?, policy?}`; 10 and 20 MiB |
 //! | `GET` or `POST /status/{id}?ttl=ms` | the job; 404 when it is gone |
+//! | `GET` or `POST /status-sync/{id}?wait=ms` | the same once it has ended |
+//! | `GET /stream/{id}` | `{id, status, stream: [{output}]}`: chunks of an attached worker, each once |
 //! | `POST /cancel/{id}`, `POST /retry/{id}`, `POST /purge-queue`, `GET /health` | |
 //! | `GET /files/{id}/{n}.png` (at the root) | a picture by URL |
 //!
@@ -38,22 +40,32 @@
 //! With `generation_time` zero a job is complete at the first look. With [`Time::Manual`] the clock stands still: a job ends by
 //! [`RunPodHandle::advance`], [`RunPodHandle::complete`] or [`RunPodHandle::fail`], and no test needs to sleep.
 //!
+//! Endpoints in [`RunPodOptions::attached`] have no built-in workers: their jobs wait for processes that speak the worker side, as
+//! RunPod's Python SDK does (`job-take`, `job-take-batch`, `job-done`, `job-stream`, `job-stop`, `ping`, with a key of their own). A
+//! job that no ping names for [`RunPodOptions::silence`] goes to another worker once, and then fails. A progress update that arrives
+//! after the result is dropped and counted: the SDK sends every last one so, and most jobs end well. That the platform then shows
+//! `IN_PROGRESS` for good, as was reported once, is the fault `late_progress_wins`. `tests/it/genuine_python.rs` runs the SDK's worker
+//! and RunPod's Python client.
+//!
 //! Control, for other processes: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/jobs?prompt_contains=&endpoint=` (counts, and
-//! the jobs with their input, webhook and faults); `POST /_sim/jobs/{id}/complete`; `POST /_sim/jobs/{id}/fail {"error"}`;
-//! `POST /_sim/advance {"ms"}`; `POST /_sim/offline {"ms"}`.
+//! the jobs with their input, webhook and faults); `GET /_sim/pods`; `POST /_sim/jobs/{id}/complete`; `POST
+//! /_sim/jobs/{id}/fail {"error"}`; `POST /_sim/advance {"ms"}`; `POST /_sim/offline {"ms"}`.
 //!
 //! # Supabase ([`SupabaseSim`])
 //!
-//! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET /user`, `POST /logout`, `GET
-//! /.well-known/jwks.json`. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory or in `auth.users` of a database, whose
-//! triggers then run. Passwords are kept as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens:
-//! [`supabase::BadToken`].
+//! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET` and `PUT /user` (metadata and
+//! password), `POST /logout?scope=`, `GET /.well-known/jwks.json`. Refusals have the form of the `X-Supabase-Api-Version` asked for;
+//! a refresh token brings one next, also to two tabs within 10 seconds. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory
+//! or in `auth.users` of a database, whose triggers then run. Addresses count as confirmed, and no mail is sent. Passwords are kept
+//! as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens: [`supabase::BadToken`].
 //!
 //! Storage under `/storage/v1`: `/bucket` (create, get, list, change, empty, delete), `POST`, `PUT`, `GET`, `HEAD`, `DELETE
 //! /object/{bucket}/{key}`, `/object/authenticated`, `/object/public`, `/object/info`, `POST /object/sign` (one and many), `GET
 //! /object/sign`, `/object/upload/sign`, `/object/list`, `/object/list-v2`, `/object/move`, `/object/copy`, `DELETE
-//! /object/{bucket}`. Bodies are raw; multipart forms are not read. Errors are HTTP 400 with the truth in the body, as storage has
-//! them. A service key may do all; a user reads and inserts only in `{user_id}/uploads/`.
+//! /object/{bucket}`. A file goes up as a raw body or as the first file of a multipart form. Errors are HTTP 400 with the truth in the
+//! body, as storage has them. A service key may do all; a user reads and inserts only in `{user_id}/uploads/`.
+//!
+//! Supabase's and RunPod's own JavaScript clients are run against both simulators by `tests/it/genuine_node.rs`.
 //!
 //! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects`; `GET /_sim/keys`; `POST /_sim/rotate`; `POST /_sim/token
 //! {"user_id"?, "claims"?}`; `POST /_sim/advance {"ms"}`.
@@ -80,7 +92,7 @@
 //! | `spoiled_picture {how, picture?}` ([`runpod::Spoil`]), `fewer_pictures {count}`, `more_pictures {count}` | |
 //! | `form {form}` ([`runpod::ImageForm`]) | |
 //! | `webhook_lost`, `webhook_late {ms}`, `webhook_duplicate {copies}`, `webhook_before_answer` | |
-//! | `generation_time {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored` | |
+//! | `generation_time {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored`, `late_progress_wins` | |
 //!
 //! | storage ([`supabase::StorageFault`]) | |
 //! |---|---|

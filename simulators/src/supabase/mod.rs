@@ -170,7 +170,7 @@ impl SupabaseSim {
             .at("/storage/v1/*path", storage::serve)
             .nest_no_strip("/_sim", control::routes())
             // Browsers talk to a project directly.
-            .with(Cors::new())
+            .with(Cors::new().expose_header(auth::API_VERSION))
             .data(Arc::clone(&project));
         let running = bound.serve("supabase simulator", routes);
         Ok(SupabaseHandle::new(project, running))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod genuine_node;
 mod genuine_python;
 mod program;
 mod runpod_attached;
@@ -12,6 +13,8 @@ mod runpod_platform;
 mod runpod_webhooks;
 mod supabase_access;
 mod supabase_auth;
+mod supabase_forms;
 mod supabase_links;
+mod supabase_sessions;
 mod supabase_storage;
 mod support;

@@ -117,13 +117,14 @@ async fn purging_removes_what_is_queued_and_health_counts_the_rest() {
     let sim =
         RunPodSim::start(RunPodOptions { workers: 1, generation_time: Duration::from_secs(60), ..options() }).unwrap();
     let client = Client::of(&sim);
-    let (running, queued) = (client.run_model().await, client.run_model().await);
+    let (running, cancelled, queued) = (client.run_model().await, client.run_model().await, client.run_model().await);
+    client.post(&format!("cancel/{cancelled}")).await;
     let (_, health) = client.send("health", None).await.unwrap();
     assert_eq!((&health["jobs"]["inProgress"], &health["jobs"]["inQueue"]), (&json!(1), &json!(1)));
     assert_eq!(health["workers"].as_object().unwrap().len(), 6);
     assert_eq!(client.post("purge-queue").await, (200, json!({"removed": 1, "status": "completed"})));
     assert_eq!(client.status_code(&queued).await, 404);
-    assert_eq!(client.status_code(&running).await, 200);
+    assert_eq!((client.status_code(&running).await, client.status_code(&cancelled).await), (200, 200));
 }
 
 #[tokio::test]

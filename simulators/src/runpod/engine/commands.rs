@@ -50,13 +50,15 @@ impl Engine {
 
     /// Removes what is queued; how many jobs that were.
     pub(in crate::runpod) fn purge(&mut self, endpoint: &str) -> usize {
-        let queue = self.queues.remove(endpoint).unwrap_or_default();
-        for id in &queue {
-            if let Some(job) = self.jobs.get_mut(id) {
+        let mut removed = 0;
+        for id in self.queues.remove(endpoint).unwrap_or_default() {
+            // One that was cancelled or has expired while it waited is no longer queued.
+            if let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.gone && !job.is_ended()) {
                 job.gone = true;
+                removed += 1;
             }
         }
-        queue.len()
+        removed
     }
 
     pub(in crate::runpod) fn webhook_failed(&mut self, delivery: Delivery, again_at: Duration) {

@@ -97,6 +97,22 @@ impl Users {
         }
     }
 
+    /// Changes the password, and lays metadata over what there is.
+    pub(crate) async fn update(&self, user: &User) -> Result<(), UsersError> {
+        match self {
+            Self::Memory(users) => {
+                if let Some(kept) = lock(users).iter_mut().find(|kept| kept.id == user.id) {
+                    kept.clone_from(user);
+                }
+            }
+            Self::Database(pool) => {
+                let sql = "update auth.users set encrypted_password = $2, raw_user_meta_data = $3, updated_at = now() where id = $1";
+                sqlx::query(sql).bind(user.id).bind(&user.password).bind(&user.metadata).execute(pool).await?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn delete(&self, id: Uuid) -> Result<bool, UsersError> {
         match self {
             Self::Memory(users) => {
@@ -163,12 +179,37 @@ impl User {
         if self.is_anonymous { json!({}) } else { json!({"provider": "email", "providers": ["email"]}) }
     }
 
+    /// What auth keeps of an identity, and shows in the user's metadata, too.
+    fn identity_data(&self) -> Value {
+        let mut data = self.metadata.clone();
+        if let (Some(email), Some(data)) = (&self.email, data.as_object_mut()) {
+            data.insert("sub".to_owned(), json!(self.id));
+            data.insert("email".to_owned(), json!(email));
+            // Addresses are taken as confirmed at the sign-up.
+            data.insert("email_verified".to_owned(), json!(true));
+            data.insert("phone_verified".to_owned(), json!(false));
+        }
+        data
+    }
+
+    /// Who has an e-mail address has one identity; clients take a user without any for one that existed before.
+    fn identities(&self) -> Value {
+        if self.email.is_none() {
+            return json!([]);
+        }
+        json!([{
+            "identity_id": self.id, "id": self.id, "user_id": self.id, "identity_data": self.identity_data(),
+            "provider": "email", "email": self.email, "last_sign_in_at": self.created_at, "created_at": self.created_at,
+            "updated_at": self.created_at,
+        }])
+    }
+
     /// The `user` object of answers.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "id": self.id, "aud": "authenticated", "role": "authenticated", "email": self.email.as_deref().unwrap_or_default(),
             "email_confirmed_at": self.created_at, "confirmed_at": self.created_at, "last_sign_in_at": self.created_at,
-            "phone": "", "app_metadata": self.app_metadata(), "user_metadata": self.metadata, "identities": [],
+            "phone": "", "app_metadata": self.app_metadata(), "user_metadata": self.identity_data(), "identities": self.identities(),
             "created_at": self.created_at, "updated_at": self.created_at, "is_anonymous": self.is_anonymous,
         })
     }
@@ -178,7 +219,7 @@ impl User {
         json!({
             "iss": issuer, "sub": self.id, "aud": "authenticated", "iat": now, "exp": now + lifetime,
             "email": self.email.as_deref().unwrap_or_default(), "phone": "", "app_metadata": self.app_metadata(),
-            "user_metadata": self.metadata, "role": "authenticated", "aal": "aal1",
+            "user_metadata": self.identity_data(), "role": "authenticated", "aal": "aal1",
             "amr": [{"method": "password", "timestamp": now}], "session_id": session, "is_anonymous": self.is_anonymous,
         })
     }

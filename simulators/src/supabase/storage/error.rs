@@ -58,6 +58,11 @@ impl StorageError {
         Self::new(400, "Error", message, "InvalidRequest")
     }
 
+    /// A form without a file, or none that can be read.
+    pub(super) fn no_content() -> Self {
+        Self::invalid_request("No content provided")
+    }
+
     pub(super) fn denied(message: &str) -> Self {
         Self::new(403, "Unauthorized", message, "AccessDenied")
     }

@@ -89,8 +89,8 @@ pub(super) struct LinkQuery {
     pub(super) download: Option<String>,
 }
 
-/// Checks that a token is one of ours, alive, and of this object; its end.
-fn check(project: &Project, query: &LinkQuery, bucket: &str, key: &str) -> Result<i64, StorageError> {
+/// Checks that a token is one of ours, alive, and of this object; its claims.
+fn check(project: &Project, query: &LinkQuery, bucket: &str, key: &str) -> Result<Value, StorageError> {
     let token = query.token.as_deref();
     let token =
         token.ok_or_else(|| StorageError::invalid_request("querystring must have required property 'token'"))?;
@@ -98,7 +98,7 @@ fn check(project: &Project, query: &LinkQuery, bucket: &str, key: &str) -> Resul
     if claims["url"] != format!("{bucket}/{key}") {
         return Err(StorageError::wrong_link());
     }
-    Ok(claims["exp"].as_i64().unwrap_or_default())
+    Ok(claims)
 }
 
 /// Reads by link. It names a path, not a version, and nobody's rights are looked at again.
@@ -109,7 +109,7 @@ pub(super) fn read(
     query: &LinkQuery,
     (bucket, key): (&str, &str),
 ) -> Result<Response, StorageError> {
-    let expires = check(project, query, bucket, key)?;
+    let expires = check(project, query, bucket, key)?["exp"].as_i64().unwrap_or_default();
     let object = objects::visible(store, &Caller::Service, bucket, key)?;
     let expires = chrono::DateTime::from_timestamp(expires, 0).unwrap_or_default();
     let expires = expires.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -124,18 +124,20 @@ pub(super) fn sign_upload(
     key: &str,
 ) -> Result<Answer, StorageError> {
     store.bucket(bucket)?;
-    if !asked.caller.may_insert(key) {
+    let upsert = objects::is_upsert(asked.headers);
+    if !asked.caller.may_insert(key) || (upsert && !asked.caller.may_change()) {
         return Err(StorageError::policy());
     }
     let now = project.clock.unix();
-    let owner = asked.caller.owner();
-    let claims =
-        json!({"url": format!("{bucket}/{key}"), "owner": owner, "iat": now, "exp": now + UPLOAD_LINK_SECONDS});
+    let claims = json!({
+        "url": format!("{bucket}/{key}"), "owner": asked.caller.owner(), "upsert": upsert, "iat": now,
+        "exp": now + UPLOAD_LINK_SECONDS,
+    });
     let token = project.keys.sign_with_secret(&claims);
     Ok(Answer::json(&json!({"url": format!("/object/upload/sign/{bucket}/{key}?token={token}"), "token": token})))
 }
 
-/// Uploads by link: once, as nothing is replaced.
+/// Uploads by link: once, as nothing is replaced unless the link was signed for that.
 pub(super) fn upload(
     project: &Project,
     store: &mut Store,
@@ -143,8 +145,8 @@ pub(super) fn upload(
     query: &LinkQuery,
     (bucket, key): (&str, &str),
 ) -> Result<Answer, StorageError> {
-    check(project, query, bucket, key)?;
+    let claims = check(project, query, bucket, key)?;
     let asked = Asked { caller: &Caller::Service, ..*asked };
-    objects::upload(store, &asked, bucket, key, false)?;
+    objects::upload(store, &asked, bucket, key, claims["upsert"] == true)?;
     Ok(Answer::json(&json!({ "Key": format!("{bucket}/{key}") })))
 }

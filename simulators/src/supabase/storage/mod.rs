@@ -6,6 +6,7 @@ mod error;
 mod links;
 mod listing;
 mod objects;
+mod received;
 mod store;
 
 use std::io;
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 use self::access::{Caller, NoCaller};
 use self::error::StorageError;
 use self::links::LinkQuery;
+use self::received::{Received, UploadLimits};
 use self::store::Store;
 use super::Project;
 use crate::fault::Operation;
@@ -81,7 +83,7 @@ struct Asked<'a> {
     method: &'a Method,
     headers: &'a HeaderMap,
     caller: &'a Caller,
-    body: &'a Bytes,
+    body: &'a Received,
     now: DateTime<Utc>,
 }
 
@@ -99,8 +101,9 @@ impl Answer {
 }
 
 /// Reads a JSON body.
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, StorageError> {
-    serde_json::from_slice(body).map_err(|error| StorageError::invalid_request(format!("body is invalid: {error}")))
+fn parse<T: DeserializeOwned>(body: &Received) -> Result<T, StorageError> {
+    serde_json::from_slice(&body.bytes)
+        .map_err(|error| StorageError::invalid_request(format!("body is invalid: {error}")))
 }
 
 /// What a route is, for faults; rights and bodies are looked at later.
@@ -169,7 +172,7 @@ impl Project {
             Err(NoCaller::Gateway(refusal)) => return Ok(Answer::Response(refusal.into_response())),
             Err(NoCaller::Storage(error)) => return Err(error),
         };
-        let body = body.into_bytes_limit(self.options.upload_bytes_max).await.map_err(|_| StorageError::too_large())?;
+        let body = Received::read(headers, body, self.upload_limits(path)).await?;
         let asked = Asked { method, headers, caller: &caller, body: &body, now: self.clock.date() };
         let store = &mut *lock(&self.files.0);
         match path {
@@ -177,6 +180,19 @@ impl Project {
             ["object", rest @ ..] => self.object_request(store, &asked, rest, query),
             _ => Ok(Answer::NoRoute),
         }
+    }
+
+    /// The limits of the bucket that a path names, if it is of an upload, and the project's.
+    fn upload_limits(&self, path: &[&str]) -> UploadLimits {
+        let project_bytes_max = self.options.upload_bytes_max;
+        let bucket = match path {
+            ["object", "upload", "sign", bucket, ..] | ["object", bucket, ..] => Some(bucket),
+            _ => None,
+        };
+        let store = lock(&self.files.0);
+        let limit = bucket.and_then(|bucket| store.buckets.get(*bucket)?.file_size_limit);
+        let limit = limit.map_or(project_bytes_max, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        UploadLimits { file_bytes_max: limit.min(project_bytes_max), project_bytes_max }
     }
 
     fn object_request(
@@ -218,8 +234,7 @@ impl Project {
             (_, [_] | []) => Ok(Answer::NoRoute),
             (&Method::GET | &Method::HEAD, [bucket, rest @ ..]) => download(store, asked, bucket, &key(rest)),
             (&Method::POST, [bucket, rest @ ..]) => {
-                let upsert = asked.headers.get("x-upsert").is_some_and(|value| value == "true");
-                objects::upload(store, asked, bucket, &key(rest), upsert)
+                objects::upload(store, asked, bucket, &key(rest), objects::is_upsert(asked.headers))
             }
             (&Method::PUT, [bucket, rest @ ..]) => objects::upload(store, asked, bucket, &key(rest), true),
             (&Method::DELETE, [bucket, rest @ ..]) => objects::delete_one(store, asked, bucket, &key(rest)),

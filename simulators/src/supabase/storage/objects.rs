@@ -24,6 +24,11 @@ pub(super) fn is_valid_key(key: &str) -> bool {
         && !key.split('/').any(|part| part == "..")
 }
 
+/// Whether an object that is there is to be replaced.
+pub(super) fn is_upsert(headers: &HeaderMap) -> bool {
+    headers.get("x-upsert").is_some_and(|value| value == "true")
+}
+
 /// Puts an object. `PUT` replaces; `POST` only with `x-upsert: true`.
 pub(super) fn upload(
     store: &mut Store,
@@ -36,12 +41,11 @@ pub(super) fn upload(
     if !is_valid_key(key) {
         return Err(StorageError::invalid_key(key));
     }
-    let text = |name: header::HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let content_type = text(header::CONTENT_TYPE).unwrap_or("application/octet-stream");
-    if !settings.takes(content_type) {
-        return Err(StorageError::invalid_mime_type(content_type));
+    let received = asked.body;
+    if !settings.takes(&received.content_type) {
+        return Err(StorageError::invalid_mime_type(&received.content_type));
     }
-    let size = u64::try_from(asked.body.len()).unwrap_or(u64::MAX);
+    let size = u64::try_from(received.bytes.len()).unwrap_or(u64::MAX);
     if settings.file_size_limit.is_some_and(|limit| size > limit) {
         return Err(StorageError::too_large());
     }
@@ -53,9 +57,10 @@ pub(super) fn upload(
     }
     let upload = Upload {
         owner: asked.caller.owner().map(str::to_owned),
-        content_type: content_type.to_owned(),
-        cache_control: text(header::CACHE_CONTROL).unwrap_or("no-cache").to_owned(),
-        bytes: asked.body.clone(),
+        content_type: received.content_type.clone(),
+        cache_control: received.cache_control.clone(),
+        metadata: received.metadata.clone(),
+        bytes: received.bytes.clone(),
     };
     let object = store.put(bucket, key, upload, asked.now)?;
     Ok(Answer::json(&json!({ "Key": format!("{bucket}/{key}"), "Id": object.id })))
@@ -137,6 +142,7 @@ pub(super) fn transfer(store: &mut Store, asked: &Asked<'_>, keep: bool) -> Resu
         owner: source.owner.clone(),
         content_type: source.content_type.clone(),
         cache_control: source.cache_control.clone(),
+        metadata: source.metadata.clone(),
         bytes: store.read(&source)?,
     };
     let copy = store.put(&destination, &destination_key, upload, asked.now)?;

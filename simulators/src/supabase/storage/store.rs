@@ -42,6 +42,9 @@ pub(super) struct Object {
     pub(super) owner: Option<String>,
     pub(super) content_type: String,
     pub(super) cache_control: String,
+    /// What the uploader wanted to be kept with it.
+    #[serde(default)]
+    pub(super) metadata: Value,
     pub(super) size: usize,
     pub(super) etag: String,
     pub(super) created_at: DateTime<Utc>,
@@ -53,6 +56,7 @@ pub(super) struct Upload {
     pub(super) owner: Option<String>,
     pub(super) content_type: String,
     pub(super) cache_control: String,
+    pub(super) metadata: Value,
     pub(super) bytes: Bytes,
 }
 
@@ -147,6 +151,7 @@ impl Store {
             owner: upload.owner,
             content_type: upload.content_type,
             cache_control: upload.cache_control,
+            metadata: upload.metadata,
             size: upload.bytes.len(),
             etag: format!("\"{}\"", hex(&digest[..16])),
             created_at: before.map_or(now, |before| before.created_at),
@@ -213,7 +218,8 @@ impl Object {
         u64::try_from(self.size).unwrap_or(u64::MAX)
     }
 
-    fn metadata(&self) -> Value {
+    /// What storage itself keeps of an object.
+    fn system_metadata(&self) -> Value {
         json!({
             "eTag": self.etag, "size": self.size, "mimetype": self.content_type, "cacheControl": self.cache_control,
             "lastModified": self.updated_at, "contentLength": self.size, "httpStatusCode": 200,
@@ -224,7 +230,7 @@ impl Object {
     pub(super) fn listed_as(&self, name: &str) -> Value {
         json!({
             "name": name, "id": self.id, "updated_at": self.updated_at, "created_at": self.created_at,
-            "last_accessed_at": self.updated_at, "metadata": self.metadata(),
+            "last_accessed_at": self.updated_at, "metadata": self.system_metadata(),
         })
     }
 
@@ -241,7 +247,7 @@ impl Object {
     pub(super) fn info(&self) -> Value {
         json!({
             "id": self.id, "name": self.key, "version": self.version, "bucket_id": self.bucket, "size": self.size,
-            "content_type": self.content_type, "cache_control": self.cache_control, "etag": self.etag, "metadata": {},
+            "content_type": self.content_type, "cache_control": self.cache_control, "etag": self.etag, "metadata": self.metadata,
             "last_modified": self.updated_at, "created_at": self.created_at,
         })
     }

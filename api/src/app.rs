@@ -5,6 +5,7 @@ use poem::http::header;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
 use poem_openapi::{ContactObject, OpenApiService};
 
+use crate::document::Document;
 use crate::endpoints::credits::CreditsApi;
 use crate::endpoints::files::find_file;
 use crate::endpoints::generate::GenerateApi;
@@ -13,6 +14,7 @@ use crate::endpoints::health::HealthApi;
 use crate::endpoints::problems::find_problem;
 use crate::endpoints::status::StatusApi;
 use crate::endpoints::webhook::WebhookApi;
+use crate::endpoints::workflows::WorkflowsApi;
 use crate::http::{Cors, Observe, Problems, Routes};
 use crate::state::ApiState;
 
@@ -25,10 +27,11 @@ const DESCRIPTION: &str = "AI image generation for e-commerce. A request is paid
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: 'self'; \
     connect-src 'self'; frame-ancestors 'none'";
 
-type Operations = (GenerateApi, StatusApi, GenerationsApi, CreditsApi, WebhookApi, HealthApi);
+type Operations = (GenerateApi, StatusApi, GenerationsApi, WorkflowsApi, CreditsApi, WebhookApi, HealthApi);
 
 fn service() -> OpenApiService<Operations, ()> {
-    let operations = (GenerateApi, StatusApi, GenerationsApi, CreditsApi, WebhookApi, HealthApi);
+    let workflows = WorkflowsApi::default();
+    let operations = (GenerateApi, StatusApi, GenerationsApi, workflows, CreditsApi, WebhookApi, HealthApi);
     OpenApiService::new(operations, "ShootX", VERSION)
         .description(DESCRIPTION)
         .contact(ContactObject::new().name("ShootX"))
@@ -39,13 +42,14 @@ fn service() -> OpenApiService<Operations, ()> {
 #[must_use]
 pub fn build(state: ApiState) -> impl Endpoint + 'static {
     let service = service();
+    let document = Document::of(&service);
     let routes = Routes::of::<Operations>();
     let problems = Problems { routes: routes.clone(), https: state.settings.https };
     let cors = Cors::new(&state.settings.cors_origins);
     Route::new()
-        .at("/docs", get(page("text/html; charset=utf-8", service.swagger_ui_html(), Some(DOCS_POLICY))))
-        .at("/openapi.yaml", get(page("application/yaml", document(), None)))
-        .at("/openapi.json", get(page("application/json", service.spec(), None)))
+        .at("/docs", get(page("text/html; charset=utf-8", document.page, Some(DOCS_POLICY))))
+        .at("/openapi.yaml", get(page("application/yaml", document.yaml, None)))
+        .at("/openapi.json", get(page("application/json", document.json, None)))
         .at("/problems/:code", get(find_problem))
         .at("/files/*path", get(find_file))
         .nest("/", service)
@@ -58,7 +62,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
 /// The description of the interface as YAML: what `openapi.yaml` holds. The same at every call.
 #[must_use]
 pub fn document() -> String {
-    service().spec_yaml()
+    Document::of(&service()).yaml
 }
 
 /// A page that never changes while the process lives.

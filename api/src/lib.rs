@@ -7,6 +7,7 @@
 
 mod app;
 mod auth;
+mod document;
 mod endpoints;
 mod error;
 mod estimates;

@@ -1,16 +1,20 @@
-//! The documented form of a request, derived from the catalogue of workflows.
+//! The documented form of a request, derived from the catalogue: one schema for each workflow, told apart by
+//! `workflow_type`, so that generated clients know which parameters and formats belong together.
 
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::registry::{MetaDiscriminatorObject, MetaSchema, MetaSchemaRef, Registry};
 use serde_json::Value;
 use shared::workflow::{
-    CATALOGUE, Fault, Kind, METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, Need, OUTPUTS_MAX, OutputFormat,
-    Parameter, Request, TAG_CHARS_MAX, TAGS_MAX, Workflow, WorkflowType,
+    CATALOGUE, Fault, METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, Request, TAG_CHARS_MAX, TAGS_MAX, Workflow,
+    WorkflowType,
 };
 
+use super::parameter_schema::{about, inline, object, optional, register_picture};
 use crate::payload::CheckedBody;
 
 /// Most bytes of a request. Pictures may come inside it as base64.
 const GENERATE_BYTES_MAX: usize = 16 * 1024 * 1024;
+const ABOUT: &str = "A request to run one workflow; `workflow_type` decides its form. Every name may also be spelt in \
+    camelCase (`ageRange` for `age_range`), `null` counts as left out, and a name that is not listed is refused.";
 
 /// A request to run one workflow.
 pub(super) struct GenerateBody;
@@ -21,34 +25,22 @@ impl CheckedBody for GenerateBody {
     const BYTES_MAX: usize = GENERATE_BYTES_MAX;
 
     fn schema(registry: &mut Registry) -> MetaSchema {
-        let inputs = CATALOGUE.iter().map(|workflow| input(registry, workflow)).collect();
-        let input_data = MetaSchema { one_of: inputs, ..about("", "The workflow's own parameters.") };
-        let workflow_type = MetaSchema {
-            enum_items: CATALOGUE.iter().map(|workflow| workflow.kind.as_str().into()).collect(),
-            ..about("string", "What to run.")
-        };
-        let user_id = about_uuid("May be left out; else the id of the token's own user.");
-        let name = |description| MetaSchema { max_length: Some(NAME_CHARS_MAX), ..about("string", description) };
-        let tag = MetaSchema { max_length: Some(TAG_CHARS_MAX), min_length: Some(1), ..MetaSchema::new("string") };
-        let tags = MetaSchema {
-            items: Some(Box::new(inline(tag))),
-            max_items: Some(TAGS_MAX),
-            ..about("array", "Words to find it by.")
-        };
+        register_picture(registry);
+        let mut one_of = Vec::new();
+        let mut mapping = Vec::new();
+        for workflow in CATALOGUE {
+            let (input, request) = (schema_name(workflow.kind, "Input"), schema_name(workflow.kind, "Request"));
+            let parameters = MetaSchema { description: Some(workflow.summary), ..object(workflow.parameters) };
+            registry.schemas.insert(input.clone(), parameters);
+            registry.schemas.insert(request.clone(), form(workflow, MetaSchemaRef::Reference(input)));
+            mapping.push((workflow.kind.as_str().to_owned(), format!("#/components/schemas/{request}")));
+            one_of.push(MetaSchemaRef::Reference(request));
+        }
         MetaSchema {
-            description: Some("A request to run one workflow."),
-            required: vec!["workflow_type", "input_data"],
-            properties: vec![
-                ("workflow_type", inline(workflow_type)),
-                ("user_id", optional(user_id)),
-                ("input_data", inline(input_data)),
-                ("settings", optional(settings())),
-                ("project_id", optional(about_uuid("One of the caller's own projects."))),
-                ("brand_name", optional(name("The brand it is for."))),
-                ("campaign_name", optional(name("The campaign it is for."))),
-                ("tags", optional(tags)),
-            ],
-            ..MetaSchema::new("object")
+            description: Some(ABOUT),
+            one_of,
+            discriminator: Some(MetaDiscriminatorObject { property_name: "workflow_type", mapping }),
+            ..MetaSchema::ANY
         }
     }
 
@@ -57,24 +49,48 @@ impl CheckedBody for GenerateBody {
     }
 }
 
-fn about(kind: &'static str, description: &'static str) -> MetaSchema {
-    MetaSchema { description: Some(description), ..MetaSchema::new(kind) }
+/// `ColorChangeInput` for `color_change`.
+pub(crate) fn schema_name(workflow: WorkflowType, suffix: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+    };
+    workflow.as_str().split('_').map(capital).chain([suffix.to_owned()]).collect()
+}
+
+/// A request to run this workflow.
+fn form(workflow: &'static Workflow, input: MetaSchemaRef) -> MetaSchema {
+    let workflow_type =
+        MetaSchema { enum_items: vec![workflow.kind.as_str().into()], ..about("string", "What to run.") };
+    let user_id = about_uuid("May be left out; else the id of the token's own user.");
+    let name = |description| MetaSchema { max_length: Some(NAME_CHARS_MAX), ..about("string", description) };
+    let tag = MetaSchema { max_length: Some(TAG_CHARS_MAX), min_length: Some(1), ..MetaSchema::new("string") };
+    let tags = MetaSchema {
+        items: Some(Box::new(inline(tag))),
+        max_items: Some(TAGS_MAX),
+        ..about("array", "Words to find it by.")
+    };
+    MetaSchema {
+        required: vec!["workflow_type", "input_data"],
+        properties: vec![
+            ("workflow_type", inline(workflow_type)),
+            ("input_data", input),
+            ("settings", optional(settings(workflow))),
+            ("user_id", optional(user_id)),
+            ("project_id", optional(about_uuid("One of the caller's own projects."))),
+            ("brand_name", optional(name("The brand it is for."))),
+            ("campaign_name", optional(name("The campaign it is for."))),
+            ("tags", optional(tags)),
+        ],
+        ..about("object", workflow.summary)
+    }
 }
 
 fn about_uuid(description: &'static str) -> MetaSchema {
     MetaSchema { format: Some("uuid"), ..about("string", description) }
 }
 
-fn inline(schema: MetaSchema) -> MetaSchemaRef {
-    MetaSchemaRef::Inline(Box::new(schema))
-}
-
-/// A property that may be left out, for which `null` is another spelling.
-fn optional(schema: MetaSchema) -> MetaSchemaRef {
-    inline(MetaSchema { nullable: true, ..schema })
-}
-
-fn settings() -> MetaSchema {
+fn settings(workflow: &Workflow) -> MetaSchema {
     let method = MetaSchema {
         default: Some(METHOD_AUTOMATIC.into()),
         max_length: Some(METHOD_CHARS_MAX),
@@ -82,13 +98,15 @@ fn settings() -> MetaSchema {
         ..about("string", "How the customer works. Kept with the generation; changes nothing else.")
     };
     let output_count = MetaSchema {
+        default: Some(workflow.outputs_default.into()),
         minimum: Some(1.0),
-        maximum: Some(f64::from(OUTPUTS_MAX)),
-        ..about("integer", "How many outputs. The workflow's own number when left out; the price follows it.")
+        maximum: Some(f64::from(workflow.outputs_max)),
+        ..about("integer", "How many outputs. The price follows it.")
     };
     let output_format = MetaSchema {
-        enum_items: OutputFormat::ALL.iter().map(|format| format.as_str().into()).collect(),
-        ..about("string", "What outputs are delivered as: one of the workflow's formats, its first when left out.")
+        default: Some(workflow.format_default().as_str().into()),
+        enum_items: workflow.formats.iter().map(|format| format.as_str().into()).collect(),
+        ..about("string", "What outputs are delivered as.")
     };
     MetaSchema {
         properties: vec![
@@ -100,67 +118,15 @@ fn settings() -> MetaSchema {
     }
 }
 
-/// Registers the parameters of `workflow` as a schema of their own.
-fn input(registry: &mut Registry, workflow: &'static Workflow) -> MetaSchemaRef {
-    let name = match workflow.kind {
-        WorkflowType::Model => "ModelInput",
-        WorkflowType::Tryon => "TryonInput",
-        WorkflowType::ColorChange => "ColorChangeInput",
-        WorkflowType::Upscale => "UpscaleInput",
-        WorkflowType::GraphicTransfer => "GraphicTransferInput",
-        WorkflowType::Resize => "ResizeInput",
-        WorkflowType::Background => "BackgroundInput",
-        WorkflowType::Lifestyle => "LifestyleInput",
-        WorkflowType::Video => "VideoInput",
-        WorkflowType::Poster => "PosterInput",
-    };
-    let schema = MetaSchema { description: Some(workflow.summary), ..object(workflow.parameters) };
-    registry.schemas.insert(name.to_owned(), schema);
-    MetaSchemaRef::Reference(name.to_owned())
-}
+#[cfg(test)]
+mod tests {
+    use shared::workflow::WorkflowType;
 
-fn object(parameters: &[Parameter]) -> MetaSchema {
-    let required = parameters.iter().filter(|parameter| parameter.need == Need::Required);
-    MetaSchema {
-        required: required.map(|parameter| parameter.name).collect(),
-        properties: parameters.iter().map(|parameter| (parameter.name, value(parameter))).collect(),
-        ..MetaSchema::new("object")
-    }
-}
+    use super::schema_name;
 
-/// What one parameter accepts.
-#[expect(clippy::cast_precision_loss, reason = "the bounds of parameters are small")]
-fn value(parameter: &Parameter) -> MetaSchemaRef {
-    let schema = match parameter.kind {
-        Kind::Choice(words) => {
-            MetaSchema { enum_items: words.iter().map(|word| (*word).into()).collect(), ..MetaSchema::new("string") }
-        }
-        Kind::IntegerChoice(numbers) => MetaSchema {
-            enum_items: numbers.iter().map(|number| (*number).into()).collect(),
-            ..MetaSchema::new("integer")
-        },
-        Kind::Text { chars_max } => {
-            MetaSchema { min_length: Some(1), max_length: Some(chars_max), ..MetaSchema::new("string") }
-        }
-        Kind::Flag => MetaSchema::new("boolean"),
-        Kind::Integer { min, max } => {
-            MetaSchema { minimum: Some(min as f64), maximum: Some(max as f64), ..MetaSchema::new("integer") }
-        }
-        Kind::Number { min, max } => MetaSchema { minimum: Some(min), maximum: Some(max), ..MetaSchema::new("number") },
-        Kind::Colour => MetaSchema { pattern: Some("^#[0-9A-Fa-f]{6}$".to_owned()), ..MetaSchema::new("string") },
-        Kind::Picture => MetaSchema::new("string"),
-        Kind::Pictures { min, max } => MetaSchema {
-            items: Some(Box::new(inline(MetaSchema::new("string")))),
-            min_items: Some(min),
-            max_items: Some(max),
-            ..MetaSchema::new("array")
-        },
-        Kind::Object(parts) => object(parts),
-    };
-    let schema = MetaSchema { description: Some(parameter.doc), ..schema };
-    match parameter.need {
-        Need::Required => inline(schema),
-        Need::Optional | Need::Unless(_) => optional(schema),
-        Need::Default(preset) => optional(MetaSchema { default: Some(preset.to_value()), ..schema }),
+    #[test]
+    fn schemas_are_named_after_their_workflow() {
+        assert_eq!(schema_name(WorkflowType::ColorChange, "Input"), "ColorChangeInput");
+        assert_eq!(schema_name(WorkflowType::Model, "Request"), "ModelRequest");
     }
 }

@@ -6,20 +6,28 @@ pub(crate) mod generate;
 mod generate_body;
 pub(crate) mod generations;
 pub(crate) mod health;
+mod input_schema;
+mod parameter_schema;
 pub(crate) mod problems;
 pub(crate) mod status;
 pub(crate) mod webhook;
+pub(crate) mod workflows;
 
 use poem_openapi::Tags;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef};
 
 use crate::error::{Code, document};
 
+pub(crate) use generate_body::schema_name;
+pub(crate) use workflows::WORKFLOW_SCHEMA;
+
 /// Groups of operations in the document.
 #[derive(Tags)]
 pub(crate) enum Tag {
     /// Starting generations, following them, and calling them off.
     Generations,
+    /// What can be generated, and what it costs.
+    Workflows,
     /// What the caller can spend.
     Credits,
     /// Where the provider calls back.
@@ -42,7 +50,7 @@ fn json_answer(
     schema: MetaSchemaRef,
     headers: Vec<MetaHeader>,
 ) -> MetaResponse {
-    let content = vec![MetaMediaType { content_type: "application/json; charset=utf-8", schema }];
+    let content = vec![MetaMediaType { content_type: "application/json", schema }];
     MetaResponse { description, status: Some(status), status_range: None, content, headers }
 }
 

@@ -79,7 +79,7 @@ pub(super) struct GenerationBody {
     /// Why it failed, for programs, such as `cancelled`. Null unless failed.
     #[oai(nullable)]
     error_code: Option<String>,
-    /// Null for generations from before this service.
+    /// What it costs. Null for generations from before this service.
     #[oai(nullable)]
     cost: Option<Cost>,
     /// Outputs asked for. Null for generations from before this service.
@@ -88,15 +88,20 @@ pub(super) struct GenerationBody {
     /// Seconds until the result is expected. Null once there is one.
     #[oai(nullable)]
     estimated_time: Option<i32>,
+    /// The project it belongs to.
     #[oai(nullable)]
     project_id: Option<Uuid>,
+    /// The brand it is for.
     #[oai(nullable)]
     brand_name: Option<String>,
+    /// The campaign it is for.
     #[oai(nullable)]
     campaign_name: Option<String>,
+    /// Words to find it by.
     tags: Vec<String>,
+    /// When it was accepted.
     created_at: DateTime<Utc>,
-    /// When it became final.
+    /// When it became final. Null until then.
     #[oai(nullable)]
     completed_at: Option<DateTime<Utc>>,
 }

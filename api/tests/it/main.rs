@@ -19,3 +19,4 @@ mod problems;
 mod tokens;
 mod validation;
 mod webhook;
+mod workflows;

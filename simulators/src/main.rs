@@ -33,6 +33,12 @@ struct Arguments {
     /// Jobs that one endpoint runs at a time
     #[arg(long, default_value_t = 4)]
     workers: usize,
+    /// An endpoint whose jobs wait for attached workers (RunPod's SDK); may be given several times
+    #[arg(long, value_name = "ENDPOINT")]
+    attached: Vec<String>,
+    /// API key that attached workers send
+    #[arg(long, default_value = "rpa_simulated_worker_key")]
+    runpod_worker_key: String,
     /// Milliseconds that a job takes
     #[arg(long, default_value_t = 3_000)]
     generation_ms: u64,
@@ -76,6 +82,8 @@ impl Arguments {
             bind: SocketAddr::new(self.bind, self.runpod_port),
             api_key: self.runpod_key.clone(),
             workers: self.workers,
+            attached: self.attached.clone(),
+            worker_key: self.runpod_worker_key.clone(),
             generation_time: Duration::from_millis(self.generation_ms),
             form: match self.form {
                 Form::Base64 => ImageForm::Base64,
@@ -117,7 +125,7 @@ async fn main() -> anyhow::Result<()> {
 
     say(&json!({
         "simulator": "runpod", "api_url": runpod.api_url(), "control_url": format!("{}/_sim", runpod.base_url()),
-        "api_key": runpod.api_key(),
+        "api_key": runpod.api_key(), "worker_key": runpod.worker_key(),
     }))?;
     say(&json!({
         "simulator": "supabase", "url": supabase.url(), "control_url": format!("{}/_sim", supabase.url()),

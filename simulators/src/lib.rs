@@ -53,16 +53,19 @@
 //!
 //! # Supabase ([`SupabaseSim`])
 //!
-//! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET /user`, `POST /logout`, `GET
-//! /.well-known/jwks.json`. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory or in `auth.users` of a database, whose
-//! triggers then run. Passwords are kept as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens:
-//! [`supabase::BadToken`].
+//! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET` and `PUT /user` (metadata and
+//! password), `POST /logout?scope=`, `GET /.well-known/jwks.json`. Refusals have the form of the `X-Supabase-Api-Version` asked for;
+//! a refresh token brings one next, also to two tabs within 10 seconds. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory
+//! or in `auth.users` of a database, whose triggers then run. Addresses count as confirmed, and no mail is sent. Passwords are kept
+//! as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens: [`supabase::BadToken`].
 //!
 //! Storage under `/storage/v1`: `/bucket` (create, get, list, change, empty, delete), `POST`, `PUT`, `GET`, `HEAD`, `DELETE
 //! /object/{bucket}/{key}`, `/object/authenticated`, `/object/public`, `/object/info`, `POST /object/sign` (one and many), `GET
 //! /object/sign`, `/object/upload/sign`, `/object/list`, `/object/list-v2`, `/object/move`, `/object/copy`, `DELETE
-//! /object/{bucket}`. Bodies are raw; multipart forms are not read. Errors are HTTP 400 with the truth in the body, as storage has
-//! them. A service key may do all; a user reads and inserts only in `{user_id}/uploads/`.
+//! /object/{bucket}`. A file goes up as a raw body or as the first file of a multipart form. Errors are HTTP 400 with the truth in the
+//! body, as storage has them. A service key may do all; a user reads and inserts only in `{user_id}/uploads/`.
+//!
+//! Supabase's and RunPod's own JavaScript clients are run against both simulators by `tests/it/genuine_node.rs`.
 //!
 //! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects`; `GET /_sim/keys`; `POST /_sim/rotate`; `POST /_sim/token
 //! {"user_id"?, "claims"?}`; `POST /_sim/advance {"ms"}`.

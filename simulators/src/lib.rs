@@ -43,7 +43,7 @@
 //! Endpoints in [`RunPodOptions::attached`] have no built-in workers: their jobs wait for processes that speak the worker side, as
 //! RunPod's Python SDK does (`job-take`, `job-take-batch`, `job-done`, `job-stream`, `job-stop`, `ping`, with a key of their own). A
 //! job that no ping names for [`RunPodOptions::silence`] goes to another worker once, and then fails. A progress update that arrives
-//! after the result is dropped and counted: the SDK sends every last one so, and most jobs end well. That the platform then shows
+//! after the result is dropped and counted: the SDK often sends the last one so, and jobs end well. That the platform then shows
 //! `IN_PROGRESS` for good, as was reported once, is the fault `late_progress_wins`. `tests/it/genuine_python.rs` runs the SDK's worker
 //! and RunPod's Python client.
 //!

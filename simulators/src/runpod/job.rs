@@ -73,7 +73,7 @@ pub(super) struct Attached {
     /// The last progress update, and when it came.
     pub(super) progress: Option<(Duration, Arc<Value>)>,
     /// Chunks that `/stream` has not given out yet, and their size as they came.
-    pub(super) stream: Vec<Value>,
+    pub(super) stream: Arc<Vec<Value>>,
     pub(super) stream_bytes: usize,
 }
 

@@ -130,7 +130,7 @@ impl Engine {
         let room =
             job.attached.stream.len() < STREAM_CHUNKS_MAX && job.attached.stream_bytes + bytes <= STREAM_BYTES_MAX;
         if room {
-            job.attached.stream.push(chunk);
+            Arc::make_mut(&mut job.attached.stream).push(chunk);
             job.attached.stream_bytes += bytes;
         }
         room
@@ -145,7 +145,7 @@ impl Engine {
     pub(in crate::runpod) fn take_chunks(&mut self, id: &str) -> Option<Value> {
         let job = self.jobs.get_mut(id).filter(|job| !job.is_gone())?;
         job.attached.stream_bytes = 0;
-        let chunks = std::mem::take(&mut job.attached.stream);
+        let chunks = Arc::unwrap_or_clone(std::mem::take(&mut job.attached.stream));
         Some(json!({ "id": job.id, "status": job.status(), "stream": chunks }))
     }
 

@@ -10,6 +10,7 @@
 //! Services never depend on it; their tests do.
 
 pub mod books;
+pub mod bucket;
 pub mod builders;
 pub mod client;
 pub mod contact_sheet;

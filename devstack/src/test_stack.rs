@@ -16,6 +16,7 @@ use url::Url;
 use uuid::Uuid;
 use worker::WorkerState;
 
+use crate::bucket;
 use crate::client::{Auth, Client, SignedIn};
 use crate::graph_endpoint;
 use crate::postgres::TestDatabase;
@@ -115,6 +116,7 @@ impl TestStackBuilder {
         let runpod = RunPodSim::start(runpod).expect("a free port");
         let supabase = SupabaseOptions { database_url: Some(database.url()), ..self.supabase };
         let supabase = SupabaseSim::start(supabase).expect("a free port");
+        bucket::make(&supabase).await.expect("the simulator makes buckets");
         let acceptor = api::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await.expect("a free port");
         let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
         let api_url = Url::parse(&format!("http://{}", address.expect("a bound socket"))).expect("a valid address");

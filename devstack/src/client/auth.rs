@@ -6,9 +6,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::http;
-
-/// The bucket that the policies of our migrations are about.
-const BUCKET: &str = "shootx-images";
+use crate::bucket::BUCKET;
 
 /// Where users sign up, and the key that every call there carries.
 #[derive(Clone, Debug)]
@@ -59,9 +57,9 @@ impl Auth {
         bytes: Vec<u8>,
         content_type: &str,
     ) -> anyhow::Result<String> {
-        let path = format!("{}/uploads/{name}", user.user_id);
+        let (address, path) = self.upload_address(user, name);
         let request = http()?
-            .post(self.supabase_url.join(&format!("storage/v1/object/{BUCKET}/{path}"))?)
+            .post(address)
             .header("apikey", &self.api_key)
             .header(reqwest::header::CONTENT_TYPE, content_type)
             .bearer_auth(&user.token)
@@ -70,6 +68,16 @@ impl Auth {
         let status = answer.status();
         ensure!(status.is_success(), "Supabase Storage answered {status}: {}", answer.text().await.unwrap_or_default());
         Ok(path)
+    }
+
+    /// Where `user` uploads a file of that name to, and the storage path that it then has.
+    ///
+    /// # Panics
+    /// When `name` cannot stand in an address.
+    pub fn upload_address(&self, user: &SignedIn, name: &str) -> (Url, String) {
+        let path = format!("{}/uploads/{name}", user.user_id);
+        let address = self.supabase_url.join(&format!("storage/v1/object/{BUCKET}/{path}"));
+        (address.expect("names of files are plain"), path)
     }
 
     async fn post(&self, path: &str, email: &str, password: &str) -> anyhow::Result<Value> {

@@ -18,7 +18,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Pause between two looks at a generation that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-fn http() -> anyhow::Result<reqwest::Client> {
+/// A client that waits for no answer longer than [`ANSWER_TIMEOUT`].
+pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build()?)
 }
 

@@ -5,10 +5,14 @@ use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, Supabas
 
 use super::database::Database;
 use super::{StackOptions, places, settings};
+use crate::bucket;
 use crate::client::Auth;
+use crate::graph_endpoint;
 
-/// The one endpoint of the simulated RunPod account.
+/// The endpoint of the simulated RunPod account that runs what no graph does.
 const ENDPOINT: &str = "simulated-endpoint";
+/// Jobs of one endpoint that run at a time.
+const RUNPOD_WORKERS: usize = 8;
 
 pub(super) struct StandIns {
     pub(super) auth: Auth,
@@ -35,6 +39,7 @@ impl StandIns {
                 let options =
                     SupabaseOptions { bind: supabase_bind, database_url, storage_dir, ..SupabaseOptions::default() };
                 let supabase = SupabaseSim::start(options).context("the Supabase simulator cannot start")?;
+                bucket::make(&supabase).await?;
                 tell("SUPABASE_URL", &supabase.url());
                 tell("SUPABASE_SERVICE_KEY", supabase.service_key());
                 let auth = Auth { supabase_url: supabase.url().parse()?, api_key: supabase.anon_key().to_owned() };
@@ -45,13 +50,18 @@ impl StandIns {
         let (runpod, runpod_url) = if settings::given("RUNPOD_API_KEY").is_some() {
             (None, "the real one".to_owned())
         } else {
-            let generation_time = options.generation_time;
-            let options = RunPodOptions { bind: runpod_bind, generation_time, ..RunPodOptions::default() };
+            let options = RunPodOptions {
+                bind: runpod_bind,
+                workers: RUNPOD_WORKERS,
+                generation_time: options.generation_time,
+                ..RunPodOptions::default()
+            };
             let runpod = RunPodSim::start(options).context("the RunPod simulator cannot start")?;
             tell("RUNPOD_API_URL", &runpod.api_url());
             tell("RUNPOD_API_KEY", runpod.api_key());
             tell("COMFYUI_ENDPOINT_ID", ENDPOINT);
             tell("OUTPUT_HOSTS", "127.0.0.1");
+            graph_endpoint::settings().iter().for_each(|(name, value)| tell(name, value));
             let url = runpod.api_url();
             (Some(runpod), url)
         };

@@ -1,3 +1,4 @@
 //! What devstack promises to those who build on it, tried on the real system.
 
+mod client;
 mod test_stack;

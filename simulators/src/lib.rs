@@ -30,12 +30,20 @@
 //! | `GET` or `POST /status-sync/{id}?wait=ms` | the same once it has ended |
 //! | `GET /stream/{id}` | `{id, status, stream: [{output}]}`: chunks of an attached worker, each once |
 //! | `POST /cancel/{id}`, `POST /retry/{id}`, `POST /purge-queue`, `GET /health` | |
-//! | `GET /files/{id}/{n}.png` (at the root) | a picture by URL |
+//! | `GET /files/{id}/{n}.{png,gif,mp4}` (at the root) | an output by URL |
 //!
-//! The workers speak the product endpoint's dialect, `{workflow_type, input, num_outputs, output_format, seed?}`, for every
-//! workflow that makes pictures (not `video`), refuse bad input as `INVALID_INPUT`, and draw PNGs that are the same for the same
-//! request and seed and plainly different otherwise. `width` and `height` in the request are honoured. Results are kept for 30
-//! minutes, ttl and executionTimeout are obeyed, the documented request rates give 429.
+//! The workers speak the product endpoint's dialect, `{workflow_type, input, num_outputs, output_format, seed?}`, for all ten
+//! workflows. An input picture is a PNG, JPEG or WebP as base64, plain or as a data URI; no URL is fetched. Whatever is missing,
+//! out of range, unknown, no picture or a damaged one is refused as `INVALID_INPUT`, a side under [`runpod::INPUT_SIDE_MIN`] as
+//! `INSUFFICIENT_RESOLUTION`, and `details.field` says which: `pose`, `position.x`, `input_images[1]`.
+//!
+//! What they draw is visibly made of its inputs, the same for the same request and seed, and different otherwise (an `upscale` or
+//! `resize` with another seed only in a few grains). It is a PNG whatever `output_format` says, and as large as its input, its
+//! parameters or its platform make it; `model` and `lifestyle` honour `width` and `height` beside the parameters or among them. An
+//! input over [`runpod::LIKE_INPUT_PIXELS_MAX`] is scaled down where the result would be as large. A clip of 320 by 240 is a GIF that
+//! shows the inputs, or the MP4 that is shipped here, which shows a test pattern whatever was asked.
+//!
+//! Results are kept for 30 minutes, ttl and executionTimeout are obeyed, the documented request rates give 429.
 //!
 //! With `generation_time` zero a job is complete at the first look. With [`Time::Manual`] the clock stands still: a job ends by
 //! [`RunPodHandle::advance`], [`RunPodHandle::complete`] or [`RunPodHandle::fail`], and no test needs to sleep.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use super::forms::{ErrorForm, ImageForm, Spoil};
 use crate::fault::{Effect, Fault};
 use crate::http_fault::HttpFault;
 
@@ -140,82 +141,6 @@ pub enum JobFault {
     /// An attached worker's progress update that arrives after its result overwrites it: `IN_PROGRESS` for good, and
     /// `output` is the progress value. Without this a late update is counted and dropped.
     LateProgressWins,
-}
-
-/// Where a product endpoint's error stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorForm {
-    /// COMPLETED, `output: {"status": "error", "error": {code, message, details}}`.
-    #[default]
-    Completed,
-    /// FAILED, `error` the message, the same `output`.
-    Failed,
-    /// FAILED, `error` the JSON `{code, message, details}` inside a string, no `output`.
-    FailedJson,
-    /// FAILED, `error: "CODE: message"`, no `output`.
-    FailedText,
-}
-
-/// How a picture is spoiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spoil {
-    /// Plain text.
-    Text,
-    /// An HTML page.
-    Html,
-    /// An SVG with a script.
-    Svg,
-    /// A genuine GIF.
-    Gif,
-    /// A genuine JPEG.
-    Jpeg,
-    /// A genuine WebP.
-    Webp,
-    /// No bytes at all.
-    Empty,
-    /// The first half of the PNG.
-    Truncated,
-    /// Not base64; for the URL forms, as [`Spoil::Text`].
-    BadBase64,
-    /// A URL that answers 404.
-    BrokenLink,
-    /// A URL that redirects to the picture.
-    RedirectLink,
-    /// A URL of a host that is none of the provider's.
-    ForeignLink,
-    /// A genuine PNG padded to 64 MB. Beyond the result limit unless given by URL.
-    ManyBytes,
-    /// A genuine PNG file of 9,000 × 9,000 pixels, and a few hundred kilobytes.
-    ManyPixels,
-}
-
-/// How pictures are given back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImageForm {
-    /// `"<base64>"`.
-    #[default]
-    Base64,
-    /// `"data:image/png;base64,.."`.
-    DataUri,
-    /// `"http://../files/.."`, served by the simulator.
-    Url,
-    /// `{url, width, height, format, size_bytes}`.
-    UrlObject,
-    /// Of worker-comfyui 5: `{filename, type: "base64", data}`.
-    ComfyBase64,
-    /// Of worker-comfyui 5: `{filename, type: "s3_url", data}`.
-    ComfyUrl,
-    /// Of worker-comfyui before 5: `{"status": "success", "message": "<base64>"}`, the first picture only.
-    ComfyMessage,
-}
-
-impl ImageForm {
-    pub(super) fn is_url(self) -> bool {
-        matches!(self, Self::Url | Self::UrlObject | Self::ComfyUrl)
-    }
 }
 
 impl From<HttpFault> for RunPodEffect {

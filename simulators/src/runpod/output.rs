@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::ImageFormat;
 use serde_json::{Value, json};
 
-use super::draw;
 use super::faults::{ImageForm, Spoil};
 use super::plan::Plan;
+use super::spoil::spoil;
 use super::work::{Refused, Work};
 use crate::net::lock;
 
@@ -19,10 +18,6 @@ use crate::net::lock;
 pub const RESULT_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// The same of `/runsync`.
 pub const SYNC_RESULT_BYTES_MAX: usize = 20 * 1024 * 1024;
-/// Size of a picture spoiled by `many_bytes`.
-pub const MANY_BYTES: usize = 64 * 1024 * 1024;
-/// Sides of a picture spoiled by `many_pixels`.
-pub const MANY_PIXELS_SIDE: u32 = 9_000;
 /// The host of `foreign_link`; it never resolves.
 pub const FOREIGN_HOST: &str = "pictures.foreign.invalid";
 
@@ -58,13 +53,19 @@ impl Recipe {
         Self::new(self.job_id.clone(), self.base_url.clone(), self.work.clone(), self.plan.clone())
     }
 
-    /// The pictures as files, drawn now unless they are at hand. Drawing takes tens of milliseconds for each megapixel.
+    /// The pictures as files, drawn now unless they are at hand. Drawing takes a tenth of a second for each megapixel.
     pub(super) fn files(&self) -> Arc<Vec<File>> {
         let mut drawn = lock(&self.drawn);
         let draw = || {
             let Ok(work) = &self.work else { return Arc::default() };
             let count = self.plan.count.unwrap_or(work.outputs()).min(PICTURES_MAX);
-            Arc::new((0..count).map(|index| self.file(work, index)).collect())
+            let mut files = work.files(count);
+            for (index, file) in files.iter_mut().enumerate() {
+                if let Some(how) = self.spoil(index) {
+                    spoil(file, how, work.size(index), self.plan.form);
+                }
+            }
+            Arc::new(files)
         };
         Arc::clone(drawn.get_or_insert_with(draw))
     }
@@ -76,35 +77,6 @@ impl Recipe {
     fn spoil(&self, index: usize) -> Option<Spoil> {
         let (how, picture) = self.plan.spoil?;
         picture.is_none_or(|picture| picture == index).then_some(how)
-    }
-
-    fn file(&self, work: &Work, index: usize) -> File {
-        let File { bytes, content_type } = work.file(index);
-        let file = |bytes: &[u8], content_type| File { bytes: bytes.to_vec(), content_type };
-        let converted = |format: ImageFormat| File {
-            bytes: draw::convert(&bytes, format).expect("a picture just drawn can be encoded again"),
-            content_type: format.to_mime_type(),
-        };
-        match self.spoil(index) {
-            Some(Spoil::Text | Spoil::BadBase64) => file(b"This is no picture.", "text/plain"),
-            Some(Spoil::Html) => file(b"<!doctype html><title>504</title><h1>Gateway timeout</h1>", "text/html"),
-            Some(Spoil::Svg) => file(SVG.as_bytes(), "image/svg+xml"),
-            Some(Spoil::Gif) => converted(ImageFormat::Gif),
-            Some(Spoil::Jpeg) => converted(ImageFormat::Jpeg),
-            Some(Spoil::Webp) => converted(ImageFormat::WebP),
-            Some(Spoil::Empty) => file(b"", content_type),
-            Some(Spoil::Truncated) => file(&bytes[..bytes.len() / 2], content_type),
-            Some(Spoil::ManyBytes) if self.plan.form.is_url() => {
-                // Decoders stop at the last chunk; what follows is only weight.
-                let mut bytes = bytes;
-                bytes.resize(MANY_BYTES, 0);
-                File { bytes, content_type }
-            }
-            Some(Spoil::ManyPixels) => file(many_pixels(), "image/png"),
-            Some(Spoil::ManyBytes | Spoil::BrokenLink | Spoil::RedirectLink | Spoil::ForeignLink) | None => {
-                File { bytes, content_type }
-            }
-        }
     }
 
     /// The `output` value; none when it is over the limit for results.
@@ -127,7 +99,7 @@ impl Recipe {
                     "images": images,
                     "metadata": {
                         "resolution": format!("{width}x{height}"),
-                        "format": "png",
+                        "format": work.format().extension(),
                         "generation_time": self.plan.generation_time.as_secs_f64(),
                         "seed": work.seed(),
                     },
@@ -148,26 +120,26 @@ impl Recipe {
         match self.plan.form {
             ImageForm::Base64 | ImageForm::ComfyMessage => data.into(),
             ImageForm::DataUri => format!("data:{};base64,{data}", file.content_type).into(),
-            ImageForm::Url => self.url(index).into(),
+            ImageForm::Url => self.url(index, work).into(),
             ImageForm::UrlObject => json!({
-                "url": self.url(index),
+                "url": self.url(index, work),
                 "width": width,
                 "height": height,
-                "format": "png",
+                "format": work.format().extension(),
                 "size_bytes": file.bytes.len(),
             }),
             ImageForm::ComfyBase64 => json!({ "filename": filename, "type": "base64", "data": data }),
-            ImageForm::ComfyUrl => json!({ "filename": filename, "type": "s3_url", "data": self.url(index) }),
+            ImageForm::ComfyUrl => json!({ "filename": filename, "type": "s3_url", "data": self.url(index, work) }),
         }
     }
 
-    fn url(&self, index: usize) -> String {
-        let (base, id) = (&self.base_url, &self.job_id);
+    fn url(&self, index: usize, work: &Work) -> String {
+        let (base, id, extension) = (&self.base_url, &self.job_id, work.format().extension());
         match self.spoil(index) {
-            Some(Spoil::BrokenLink) => format!("{base}/files/{id}/missing.png"),
-            Some(Spoil::RedirectLink) => format!("{base}/files/{id}/{index}.png?redirect=1"),
-            Some(Spoil::ForeignLink) => format!("https://{FOREIGN_HOST}/{id}/{index}.png"),
-            _ => format!("{base}/files/{id}/{index}.png"),
+            Some(Spoil::BrokenLink) => format!("{base}/files/{id}/missing.{extension}"),
+            Some(Spoil::RedirectLink) => format!("{base}/files/{id}/{index}.{extension}?redirect=1"),
+            Some(Spoil::ForeignLink) => format!("https://{FOREIGN_HOST}/{id}/{index}.{extension}"),
+            _ => format!("{base}/files/{id}/{index}.{extension}"),
         }
     }
 }
@@ -201,16 +173,6 @@ impl Shelf {
             oldest.shelved.store(false, Ordering::Relaxed);
         }
     }
-}
-
-const SVG: &str = r#"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script><rect width="64" height="64"/></svg>"#;
-
-/// Made once a process: it is the same for every job, and takes a moment.
-fn many_pixels() -> &'static [u8] {
-    static PICTURE: OnceLock<Vec<u8>> = OnceLock::new();
-    PICTURE.get_or_init(|| {
-        draw::flat(MANY_PIXELS_SIDE, MANY_PIXELS_SIDE).expect("encoding into memory fails only without memory")
-    })
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ async fn file(
         }
         let recipe =
             platform.with(|engine, _| engine.job(&id).filter(|job| !job.gone).map(|job| Arc::clone(&job.recipe)));
-        let index = name.strip_suffix(".png").and_then(|index| index.parse::<usize>().ok());
+        let index = name.split_once('.').and_then(|(index, _)| index.parse::<usize>().ok());
         let (Some(recipe), Some(index)) = (recipe, index) else { return text(404, "NoSuchKey") };
         let drawing = Arc::clone(&recipe);
         match platform.draw(&recipe, move || drawing.files().get(index).cloned()).await.flatten() {

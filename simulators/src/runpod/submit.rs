@@ -14,7 +14,7 @@ use super::faults::{JobFault, RunPodEffect};
 use super::job::{Attached, Job, State, WebhookView};
 use super::output::Recipe;
 use super::plan::{Ending, Plan};
-use super::work::Work;
+use super::work::{Refused, Work};
 use crate::fault::{Call, Operation};
 use crate::http_fault::json;
 
@@ -63,7 +63,7 @@ impl Platform {
             Ok(body) => body,
             Err(error) => return bad_request(&format!("invalid request body: {error}")),
         };
-        let job = match self.make_job(endpoint, body, sync) {
+        let job = match self.make_job(endpoint, body, sync).await {
             Ok(job) => job,
             Err(message) => return bad_request(&message),
         };
@@ -80,7 +80,7 @@ impl Platform {
         json(200, &json!({ "id": id, "status": "IN_QUEUE" }))
     }
 
-    fn make_job(&self, endpoint: &str, body: RunBody, sync: bool) -> Result<Job, String> {
+    async fn make_job(&self, endpoint: &str, body: RunBody, sync: bool) -> Result<Job, String> {
         let input = match body.input {
             Some(Value::Object(input)) => Value::Object(input),
             Some(Value::String(input)) => Value::String(input),
@@ -90,9 +90,9 @@ impl Platform {
             duration(body.policy.execution_timeout, EXECUTION_TIMEOUT, EXECUTION_TIMEOUT_MIN, "executionTimeout")?;
         let ttl = duration(body.policy.ttl, TTL, TTL_MIN, "ttl")?;
         let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, Uuid::new_v4());
-        let faults = self.take_job_faults(&id, &input);
         let input = Arc::new(input);
-        let work = Work::read(&input, &id, self.options.picture_size);
+        let work = self.read_work(&input, &id).await;
+        let faults = self.take_job_faults(&id, &input);
         let form = work.as_ref().map_or(self.options.form, |work| work.form(self.options.form));
         let mut plan = Plan::new(form, self.options.generation_time, faults.clone());
         if input.as_object().is_some_and(serde_json::Map::is_empty) {
@@ -123,6 +123,13 @@ impl Platform {
             looks: 0,
             attached: Attached::default(),
         })
+    }
+
+    /// Off the threads that serve: there may be pictures to decode.
+    async fn read_work(&self, input: &Arc<Value>, id: &str) -> Result<Work, Refused> {
+        let (input, id, size) = (Arc::clone(input), id.to_owned(), self.options.picture_size);
+        let read = tokio::task::spawn_blocking(move || Work::read(&input, &id, size)).await;
+        read.expect("what a request holds is refused, and makes no reader panic")
     }
 
     fn take_job_faults(&self, id: &str, input: &Value) -> Vec<JobFault> {

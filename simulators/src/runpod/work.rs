@@ -1,13 +1,41 @@
-//! What a worker was asked for, in either dialect: a product endpoint's order or a ComfyUI graph.
+//! What a worker was asked for, in either dialect: a product endpoint's order or a ComfyUI graph; and the format it makes.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::comfy;
+use super::draw;
 use super::faults::ImageForm;
 use super::output::File;
 use super::product::{Order, Refusal};
+
+/// The format of the files a job makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Png,
+    Gif,
+    Mp4,
+}
+
+impl Format {
+    /// Also the name of the format in a result's metadata.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Gif => "gif",
+            Self::Mp4 => "mp4",
+        }
+    }
+
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Gif => "image/gif",
+            Self::Mp4 => "video/mp4",
+        }
+    }
+}
 
 /// What a job makes.
 #[derive(Clone, Debug)]
@@ -76,16 +104,23 @@ impl Work {
     /// The name of a picture in worker-comfyui's form.
     pub(super) fn filename(&self, index: usize) -> String {
         match self {
-            Self::Product(_) => format!("ComfyUI_{:05}_.png", index + 1),
+            Self::Product(order) => format!("ComfyUI_{:05}_.{}", index + 1, order.format.extension()),
             Self::Comfy(prompt) => prompt.filename(index),
         }
     }
 
-    /// Makes picture `index`, which may be beyond [`Self::outputs`]. Takes tens of milliseconds for each megapixel.
-    pub(super) fn file(&self, index: usize) -> File {
+    pub(super) fn format(&self) -> Format {
         match self {
-            Self::Product(order) => order.file(index),
-            Self::Comfy(prompt) => prompt.file(index),
+            Self::Product(order) => order.format,
+            Self::Comfy(_) => Format::Png,
+        }
+    }
+
+    /// Makes that many files, which may be more than [`Self::outputs`]. Takes a tenth of a second for each megapixel.
+    pub(super) fn files(&self, count: usize) -> Vec<File> {
+        match self {
+            Self::Product(order) => draw::files(order, count).expect("encoding into memory fails only without memory"),
+            Self::Comfy(prompt) => (0..count).map(|index| prompt.file(index)).collect(),
         }
     }
 

@@ -4,13 +4,16 @@
 
 mod genuine_node;
 mod genuine_python;
+mod pictures;
 mod program;
 mod runpod_attached;
 mod runpod_endings;
 mod runpod_exchange;
+mod runpod_inputs;
 mod runpod_jobs;
 mod runpod_platform;
 mod runpod_webhooks;
+mod runpod_workflows;
 mod supabase_access;
 mod supabase_auth;
 mod supabase_forms;

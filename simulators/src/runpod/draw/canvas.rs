@@ -1,4 +1,7 @@
-//! Filled shapes on a grid of RGB pixels. Coordinates are shares of the width and height, so a drawing fits every size.
+//! Filled shapes and pictures on a grid of RGB pixels. Shapes have shares of the width and height as coordinates, so a drawing
+//! fits every size; pictures are laid at pixels.
+
+use image::{DynamicImage, RgbImage, RgbaImage};
 
 pub(super) type Color = [u8; 3];
 /// x from the left and y from the top, each from 0 to 1.
@@ -19,8 +22,22 @@ impl Canvas {
         Self { width, height, pixels: vec![0; width * height * 3] }
     }
 
-    pub(super) fn into_pixels(self) -> Vec<u8> {
-        self.pixels
+    /// A canvas with the picture on it; what is transparent in it is white.
+    pub(super) fn of(picture: &RgbaImage) -> Self {
+        let mut canvas = Self::new(picture.width(), picture.height());
+        canvas.pixels.fill(255);
+        canvas.lay(picture, 0, 0);
+        canvas
+    }
+
+    pub(super) fn into_picture(self) -> DynamicImage {
+        let (width, height) = self.size();
+        RgbImage::from_raw(width, height, self.pixels).map(DynamicImage::ImageRgb8).unwrap_or_default()
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (u32::try_from(self.width).unwrap_or(u32::MAX), u32::try_from(self.height).unwrap_or(u32::MAX))
     }
 
     /// Width divided by height.
@@ -56,6 +73,48 @@ impl Canvas {
         self.polygon(&corners, color);
         for end in [from, to] {
             self.ellipse(end, (width / 2.0 / aspect, width / 2.0), color);
+        }
+    }
+
+    /// Lays a picture with its upper left corner at this pixel, which may lie outside. What is transparent shows what is below.
+    pub(super) fn lay(&mut self, picture: &RgbaImage, left: i64, top: i64) {
+        let pixels = |side: u32| usize::try_from(side).unwrap_or(0);
+        let (skipped, left) = (usize::try_from(-left).unwrap_or(0), usize::try_from(left).unwrap_or(0));
+        let (above, top) = (usize::try_from(-top).unwrap_or(0), usize::try_from(top).unwrap_or(0));
+        let columns = pixels(picture.width()).saturating_sub(skipped).min(self.width.saturating_sub(left));
+        let rows = pixels(picture.height()).saturating_sub(above).min(self.height.saturating_sub(top));
+        for row in 0..rows {
+            let from = ((above + row) * pixels(picture.width()) + skipped) * 4;
+            let to = ((top + row) * self.width + left) * 3;
+            let over = &picture.as_raw()[from..from + columns * 4];
+            let under = &mut self.pixels[to..to + columns * 3];
+            for (under, over) in under.chunks_exact_mut(3).zip(over.chunks_exact(4)) {
+                match over[3] {
+                    0 => {}
+                    255 => under.copy_from_slice(&over[..3]),
+                    alpha => (0..3).for_each(|n| under[n] = mix(under[n], over[n], alpha)),
+                }
+            }
+        }
+    }
+
+    /// Gives every channel of every pixel another value.
+    pub(super) fn tone(&mut self, value: impl Fn(u8) -> u8) {
+        let table: [u8; 256] = std::array::from_fn(|n| value(u8::try_from(n).unwrap_or(u8::MAX)));
+        for channel in &mut self.pixels {
+            *channel = table[usize::from(*channel)];
+        }
+    }
+
+    /// Fills a rectangle.
+    pub(super) fn block(&mut self, (left, top): Point, (right, bottom): Point, color: Color) {
+        self.polygon(&[(left, top), (right, top), (right, bottom), (left, bottom)], color);
+    }
+
+    /// Fills a rectangle of pixels, as far as it lies inside.
+    pub(super) fn pixels(&mut self, (left, top): (usize, usize), (width, height): (usize, usize), color: Color) {
+        for y in top..(top + height).min(self.height) {
+            self.span(y, left, left + width, color);
         }
     }
 
@@ -98,6 +157,12 @@ impl Canvas {
             filled += more;
         }
     }
+}
+
+/// A channel of what lies over another; `alpha` 255 hides what is under it.
+pub(super) fn mix(under: u8, over: u8, alpha: u8) -> u8 {
+    let (under, over, alpha) = (u32::from(under), u32::from(over), u32::from(alpha));
+    u8::try_from((under * (255 - alpha) + over * alpha + 127) / 255).unwrap_or(u8::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sides are at most a few thousand pixels")]

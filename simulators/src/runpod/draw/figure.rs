@@ -1,4 +1,4 @@
-//! The figure of a `model`: pose, gender, ethnicity, age and clothing can be told by eye.
+//! `model`: a figure before a background; pose, gender, ethnicity, age and clothing can be told by eye.
 
 use super::Variety;
 use super::canvas::{Canvas, Color, Point};
@@ -15,7 +15,17 @@ struct Pose {
     feet: [Point; 2],
 }
 
-pub(super) fn draw(canvas: &mut Canvas, order: &Order, variety: &mut Variety) {
+/// Shapes strewn over the background.
+const SHAPES: usize = 7;
+
+pub(super) fn draw(order: &Order, variety: &mut Variety) -> Canvas {
+    let mut canvas = Canvas::new(order.width, order.height);
+    background(&mut canvas, order, variety);
+    figure(&mut canvas, order, variety);
+    canvas
+}
+
+fn figure(canvas: &mut Canvas, order: &Order, variety: &mut Variety) {
     // The figure keeps its proportions on pictures of every shape.
     let narrow = 1.0 / canvas.aspect();
     let at = |(x, y): Point| (0.5 + (x - 0.5) * narrow, y);
@@ -119,4 +129,24 @@ fn clothes(style: &str, variety: &mut Variety) -> (Color, Color, Color) {
 
 fn dark(color: Color) -> Color {
     color.map(|channel| channel / 3)
+}
+
+fn background(canvas: &mut Canvas, order: &Order, variety: &mut Variety) {
+    let (top, bottom) = match order.text("background") {
+        "studio_white" => ([252, 252, 250], variety.color(190)),
+        "studio_gray" => ([150, 152, 155], variety.color(70)),
+        "natural" => ([150, 200, 240], [60, 130, 60]),
+        _ => (variety.color(90), variety.color(30)),
+    };
+    canvas.gradient(top, bottom);
+    for shape in 0..SHAPES {
+        let color = variety.color(60);
+        let (x, y) = variety.point();
+        let (a, b) = (0.03 + 0.09 * variety.share(), 0.03 + 0.09 * variety.share());
+        match shape % 3 {
+            0 => canvas.ellipse((x, y), (a, b), color),
+            1 => canvas.polygon(&[(x - a, y - b), (x + a, y - b), (x + a, y + b), (x - a, y + b)], color),
+            _ => canvas.polygon(&[(x, y - b), (x + a, y + b), (x - a, y + b)], color),
+        }
+    }
 }

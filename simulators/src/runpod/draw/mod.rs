@@ -1,128 +1,133 @@
-//! Pictures: real PNGs, the same for the same request, seed and index, and plainly different as soon as one of them differs.
+//! What is made of an order: real files, the same for the same request, seed and index, and plainly different as soon as one of
+//! them differs. Every workflow but `model` and `lifestyle`'s scene is drawn from its input pictures.
 
+mod backdrop;
 mod canvas;
+mod clip;
 mod figure;
+mod graphic;
+mod layer;
+mod poster;
+mod recolor;
+mod reshape;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tryon;
+mod variety;
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageResult};
+use image::{DynamicImage, ImageFormat, ImageResult};
 
-use self::canvas::{Canvas, Color};
-use super::product::Order;
+use self::variety::Variety;
+use super::output::File;
+use super::product::{Order, Workflow};
+use super::work::Format;
 
-/// Shapes strewn over the background.
-const SHAPES: usize = 7;
+/// One pixel of so many gets a grain, by which two seeds differ where nothing else does.
+const GRAIN_STEP: usize = 211;
 
-/// A stream of numbers out of a digest: everything a picture varies by.
-struct Variety {
-    digest: [u8; 32],
-    at: usize,
-}
-
-impl Variety {
-    fn byte(&mut self) -> u8 {
-        let byte = self.digest[self.at % self.digest.len()];
-        // Later rounds must not repeat the first.
-        let round = u8::try_from(self.at / self.digest.len()).unwrap_or(u8::MAX);
-        self.at += 1;
-        byte.wrapping_mul(1 + 2 * round).wrapping_add(round)
-    }
-
-    /// Between 0 and 1.
-    fn share(&mut self) -> f32 {
-        f32::from(self.byte()) / 255.0
-    }
-
-    fn color(&mut self, darkest: u8) -> Color {
-        let span = u16::from(255 - darkest) + 1;
-        let mut channel = || darkest + u8::try_from(u16::from(self.byte()) % span).unwrap_or(0);
-        [channel(), channel(), channel()]
-    }
-}
-
-/// Draws picture `index` of the order.
+/// Makes the first `count` outputs of the order, which may be more than it asks for.
 ///
 /// # Errors
 ///
-/// The encoder failed, which it does only without memory.
-pub(super) fn picture(order: &Order, index: usize) -> ImageResult<Vec<u8>> {
-    let mut variety = Variety { digest: order.digest(index), at: 0 };
-    let mut canvas = Canvas::new(order.width, order.height);
-    background(&mut canvas, order, &mut variety);
-    if order.workflow == "model" {
-        figure::draw(&mut canvas, order, &mut variety);
+/// An encoder failed, which it does only without memory.
+pub(super) fn files(order: &Order, count: usize) -> ImageResult<Vec<File>> {
+    let inputs = inputs(order);
+    (0..count).map(|index| file(order, &inputs, index)).collect()
+}
+
+fn file(order: &Order, inputs: &[DynamicImage], index: usize) -> ImageResult<File> {
+    let bytes = match order.format {
+        Format::Mp4 => clip::mp4(&order.digest(index)),
+        Format::Gif => clip::gif(order, inputs, index)?,
+        Format::Png => encode(&picture(order, inputs, index), ImageFormat::Png)?,
+    };
+    Ok(File { bytes, content_type: order.format.media_type() })
+}
+
+/// The input pictures of the order. All were decoded before, when it was read.
+fn inputs(order: &Order) -> Vec<DynamicImage> {
+    let names: &[&str] = match order.workflow {
+        Workflow::Model => &[],
+        Workflow::Tryon => &["model_image", "garment_image"],
+        Workflow::ColorChange => &["input_image", "mask"],
+        Workflow::GraphicTransfer => &["base_image", "graphic_image"],
+        Workflow::Lifestyle => &["product_image"],
+        Workflow::Upscale | Workflow::Resize | Workflow::Background | Workflow::Poster => &["input_image"],
+        Workflow::Video if order.format == Format::Mp4 => &[],
+        Workflow::Video => return order.pictures("input_images"),
+    };
+    names.iter().filter_map(|name| order.picture(name)).collect()
+}
+
+fn picture(order: &Order, inputs: &[DynamicImage], index: usize) -> DynamicImage {
+    let mut variety = Variety::new(order.digest(index));
+    let drawn = match order.workflow {
+        Workflow::Model => figure::draw(order, &mut variety).into_picture(),
+        Workflow::Tryon => tryon::draw(order, inputs, &mut variety, index).into_picture(),
+        Workflow::ColorChange => DynamicImage::ImageRgba8(recolor::draw(order, inputs, index)),
+        Workflow::Upscale => reshape::upscale(order, inputs),
+        Workflow::GraphicTransfer => DynamicImage::ImageRgba8(graphic::draw(order, inputs, &mut variety, index)),
+        Workflow::Resize => reshape::resize(order, inputs),
+        Workflow::Background => backdrop::draw(order, inputs, &mut variety, index),
+        Workflow::Lifestyle => scene::draw(order, inputs, &mut variety).into_picture(),
+        Workflow::Video => return inputs.first().cloned().unwrap_or_default(),
+        Workflow::Poster => poster::draw(order, inputs, &mut variety, index).into_picture(),
+    };
+    grain(drawn, &mut variety)
+}
+
+/// Changes few pixels by little: two of them could not be told apart by eye.
+fn grain(picture: DynamicImage, variety: &mut Variety) -> DynamicImage {
+    let opaque = |picture: &image::RgbaImage| !layer::is_transparent(picture);
+    let mut pixels = match picture {
+        DynamicImage::ImageRgba8(pixels) if !opaque(&pixels) => {
+            let mut pixels = pixels;
+            for pixel in pixels.chunks_exact_mut(4).step_by(GRAIN_STEP).filter(|pixel| pixel[3] > 0) {
+                pixel[0] ^= variety.byte() & 3;
+            }
+            return DynamicImage::ImageRgba8(pixels);
+        }
+        picture => picture.into_rgb8(),
+    };
+    for pixel in pixels.chunks_exact_mut(3).step_by(GRAIN_STEP) {
+        pixel[0] ^= variety.byte() & 3;
     }
-    encode(&canvas.into_pixels(), (order.width, order.height), ImageFormat::Png)
+    DynamicImage::ImageRgb8(pixels)
 }
 
 /// A flat picture of that size: many pixels in few bytes.
 pub(super) fn flat(width: u32, height: u32) -> ImageResult<Vec<u8>> {
     let pixels = usize::try_from(width).unwrap_or(0) * usize::try_from(height).unwrap_or(0);
-    let mut file = Cursor::new(Vec::new());
     let gray = image::GrayImage::from_raw(width, height, vec![128; pixels]).unwrap_or_default();
-    gray.write_to(&mut file, ImageFormat::Png)?;
-    Ok(file.into_inner())
+    encode(&DynamicImage::ImageLuma8(gray), ImageFormat::Png)
 }
 
-/// Writes a PNG anew in another format.
-pub(super) fn convert(png: &[u8], format: ImageFormat) -> ImageResult<Vec<u8>> {
-    let picture = image::load_from_memory_with_format(png, ImageFormat::Png)?.into_rgb8();
-    let size = picture.dimensions();
-    encode(picture.as_raw(), size, format)
-}
-
-fn encode(pixels: &[u8], (width, height): (u32, u32), format: ImageFormat) -> ImageResult<Vec<u8>> {
-    let mut file = Cursor::new(Vec::new());
-    image::write_buffer_with_format(&mut file, pixels, width, height, image::ExtendedColorType::Rgb8, format)?;
-    Ok(file.into_inner())
-}
-
-fn background(canvas: &mut Canvas, order: &Order, variety: &mut Variety) {
-    let (top, bottom) = match order.text("background") {
-        "studio_white" => ([252, 252, 250], variety.color(190)),
-        "studio_gray" => ([150, 152, 155], variety.color(70)),
-        "natural" => ([150, 200, 240], [60, 130, 60]),
-        _ => (variety.color(90), variety.color(30)),
+/// Writes a picture anew in another format; of a GIF the first frame, of an MP4 a flat picture.
+pub(super) fn convert(file: &[u8], size: (u32, u32), format: ImageFormat) -> ImageResult<Vec<u8>> {
+    let picture = match image::load_from_memory(file) {
+        Ok(picture) => picture,
+        Err(_) => image::load_from_memory(&flat(size.0, size.1)?)?,
     };
-    canvas.gradient(top, bottom);
-    for shape in 0..SHAPES {
-        let color = variety.color(60);
-        let (x, y) = (variety.share(), variety.share());
-        let (a, b) = (0.03 + 0.09 * variety.share(), 0.03 + 0.09 * variety.share());
-        match shape % 3 {
-            0 => canvas.ellipse((x, y), (a, b), color),
-            1 => canvas.polygon(&[(x - a, y - b), (x + a, y - b), (x + a, y + b), (x - a, y + b)], color),
-            _ => canvas.polygon(&[(x, y - b), (x + a, y + b), (x - a, y + b)], color),
-        }
-    }
+    encode(&DynamicImage::ImageRgb8(picture.into_rgb8()), format)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// The shipped clip, in place of what was asked for.
+pub(super) fn clip() -> Vec<u8> {
+    clip::mp4(&[0; 32])
+}
 
-    use super::*;
+fn encode(picture: &DynamicImage, format: ImageFormat) -> ImageResult<Vec<u8>> {
+    let mut file = Cursor::new(Vec::new());
+    picture.write_to(&mut file, format)?;
+    Ok(file.into_inner())
+}
 
-    fn draw(seed: u64, index: usize, pose: &str) -> Vec<u8> {
-        let input = json!({"workflow_type": "model", "num_outputs": 2, "seed": seed, "width": 96, "height": 128,
-            "input": {"gender": "female", "pose": pose, "age_range": "25-35", "ethnicity": "asian"}});
-        let order = Order::read(&input, "job", (64, 64)).expect("valid");
-        picture(&order, index).expect("it is drawn")
-    }
-
-    #[test]
-    fn a_picture_has_the_size_asked_for_and_repeats_with_its_seed() {
-        let drawn = draw(1, 0, "standing");
-        let read = image::load_from_memory_with_format(&drawn, ImageFormat::Png).expect("a PNG");
-        assert_eq!((read.width(), read.height()), (96, 128));
-        assert_eq!(drawn, draw(1, 0, "standing"));
-    }
-
-    #[test]
-    fn seed_index_and_parameters_each_change_the_picture() {
-        let drawn = draw(1, 0, "standing");
-        for other in [draw(2, 0, "standing"), draw(1, 1, "standing"), draw(1, 0, "walking")] {
-            assert_ne!(drawn, other);
-        }
-    }
+/// `part` of `whole`, from 0 to 1.
+fn ratio(part: usize, whole: usize) -> f32 {
+    let small = |n: usize| f32::from(u16::try_from(n).unwrap_or(u16::MAX));
+    small(part) / small(whole.max(1))
 }

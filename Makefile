@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test check openapi sqlx test-live fmt build
+.PHONY: help demo run stop test check openapi client sqlx test-live fmt build
 
 # Queries are checked against the committed cache, so that nothing needs a database to compile.
 export SQLX_OFFLINE := true
@@ -29,6 +29,9 @@ check: preflight ## Format, lints, docs, layers, query cache, API document, depe
 
 openapi: preflight ## Write openapi.yaml from the code
 	@$(CARGO) run --quiet --package shootx-api -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
+
+client: openapi ## Write the types of the TypeScript client from openapi.yaml; needs Node.js and npm
+	@scripts/client-schema > schema.d.ts.new && mv schema.d.ts.new clients/typescript/src/schema.d.ts || { rm -f schema.d.ts.new; exit 1; }
 
 sqlx: preflight ## Refresh the query cache .sqlx after a change to a query or a migration
 	@scripts/sqlx-cache refresh

@@ -32,7 +32,7 @@
 //! | `POST /cancel/{id}`, `POST /retry/{id}`, `POST /purge-queue`, `GET /health` | |
 //! | `GET /files/{id}/{n}.{png,gif,mp4}` (at the root) | an output by URL |
 //!
-//! The workers speak the product endpoint's dialect, `{workflow_type, input, num_outputs, output_format, seed?}`, for all ten
+//! The workers speak two dialects, and a job's input says which. The product endpoint's is `{workflow_type, input, num_outputs, output_format, seed?}`, for all ten
 //! workflows. An input picture is a PNG, JPEG or WebP as base64, plain or as a data URI; no URL is fetched. Whatever is missing,
 //! out of range, unknown, no picture or a damaged one is refused as `INVALID_INPUT`, a side under [`runpod::INPUT_SIDE_MIN`] as
 //! `INSUFFICIENT_RESOLUTION`, and `details.field` says which: `pose`, `position.x`, `input_images[1]`.
@@ -42,6 +42,13 @@
 //! parameters or its platform make it; `model` and `lifestyle` honour `width` and `height` beside the parameters or among them. An
 //! input over [`runpod::LIKE_INPUT_PIXELS_MAX`] is scaled down where the result would be as large. A clip of 320 by 240 is a GIF that
 //! shows the inputs, or the MP4 that is shipped here, which shows a test pattern whatever was asked.
+//!
+//! That of worker-comfyui 5.8.5 is `{workflow, images?}`, or the same as a JSON text. A small ComfyUI of version 0.3.64 validates the
+//! graph and runs it before `/run` is answered: it loads, saves, scales, crops, turns, pads, blurs, sharpens, inverts, composes,
+//! blends, repeats and joins pictures and masks, and adds noise. Pixels are those of a real one but for rounding (Lanczos as in Pillow,
+//! the rest as in `PyTorch`), failures have its words. It has no model. Each endpoint has one worker, and a disk that no job clears:
+//! a file is read by whoever knows its name, and the graph that ran last yields the same files when it runs again. Over 128 MiB the
+//! oldest files go.
 //!
 //! Results are kept for 30 minutes, ttl and executionTimeout are obeyed, the documented request rates give 429.
 //!
@@ -97,7 +104,7 @@
 //! | `never_starts`, `never_finishes`, `stuck_with_status {status}` | until cancelled, or the ttl |
 //! | `fails {error, output?}`, `job_timed_out`, `execution_timeout_exceeded`, `timed_out`, `worker_gone`, `uncaught_exception`, `workflow_failed`, `workflow_invalid`, `cancelled_by_other` | it ends badly |
 //! | `product_error {code, form?}`, `no_output`, `old_error_in_output`, `success_no_images`, `output {output}` | it ends well, and yet |
-//! | `spoiled_picture {how, picture?}` ([`runpod::Spoil`]), `fewer_pictures {count}`, `more_pictures {count}` | |
+//! | `spoiled_picture {how, picture?}` ([`runpod::Spoil`]), `fewer_pictures {count}`, `more_pictures {count}`, `pictures_lost {count}` | |
 //! | `form {form}` ([`runpod::ImageForm`]) | |
 //! | `webhook_lost`, `webhook_late {ms}`, `webhook_duplicate {copies}`, `webhook_before_answer` | |
 //! | `generation_time {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored`, `late_progress_wins` | |

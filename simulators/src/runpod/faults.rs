@@ -97,6 +97,12 @@ pub enum JobFault {
         /// How many there are.
         count: usize,
     },
+    /// Of worker-comfyui: the first pictures, and `errors` tells that each of the others could not be uploaded. With none left the
+    /// job is FAILED.
+    PicturesLost {
+        /// How many are left.
+        count: usize,
+    },
 
     /// Gives the pictures in this form instead of the simulator's.
     Form {
@@ -207,7 +213,10 @@ impl JobFault {
             | Self::OldErrorInOutput
             | Self::SuccessNoImages
             | Self::Output { .. } => 0,
-            Self::SpoiledPicture { .. } | Self::FewerPictures { .. } | Self::MorePictures { .. } => 1,
+            Self::SpoiledPicture { .. }
+            | Self::FewerPictures { .. }
+            | Self::MorePictures { .. }
+            | Self::PicturesLost { .. } => 1,
             Self::Form { .. } => 2,
             Self::WebhookLost
             | Self::WebhookLate { .. }

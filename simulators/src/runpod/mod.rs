@@ -49,6 +49,7 @@ struct Platform {
     engine: Mutex<Engine>,
     http: reqwest::Client,
     shelf: Mutex<Shelf>,
+    comfy: comfy::Workers,
     /// Rings when the agenda or the outbox may have changed.
     driver: Notify,
     /// Changes with every step of the engine, for those who wait for a job.
@@ -100,6 +101,7 @@ impl RunPodSim {
             engine: Mutex::new(engine),
             http,
             shelf: Mutex::default(),
+            comfy: comfy::Workers::default(),
             driver: Notify::new(),
             steps: watch::Sender::new(0),
             options,

@@ -89,7 +89,7 @@ impl Recipe {
         let files = self.files();
         let images: Vec<Value> = files.iter().enumerate().map(|(index, file)| self.image(index, file, work)).collect();
         let output = match self.plan.form {
-            ImageForm::ComfyBase64 | ImageForm::ComfyUrl => work.comfy_output(images),
+            ImageForm::ComfyBase64 | ImageForm::ComfyUrl => work.comfy_output(images, self.plan.losses(work)),
             ImageForm::ComfyMessage => {
                 json!({ "status": "success", "message": images.first(), "refresh_worker": false })
             }
@@ -184,7 +184,7 @@ mod tests {
     fn recipe(id: &str) -> Arc<Recipe> {
         let input = json!({"workflow_type": "model", "input":
             {"gender": "male", "pose": "action", "age_range": "50+", "ethnicity": "hispanic"}});
-        let work = Work::read(&Arc::new(input), id, (16, 16));
+        let work = Work::read(&Arc::new(input), id, (16, 16), &Arc::default());
         let plan = Plan::new(ImageForm::Base64, Duration::ZERO, Vec::new());
         Arc::new(Recipe::new(id.to_owned(), "http://simulated".to_owned(), work, plan))
     }

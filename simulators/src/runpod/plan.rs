@@ -28,6 +28,8 @@ pub(super) struct Plan {
     pub(super) spoil: Option<(Spoil, Option<usize>)>,
     /// Pictures given, where that is not the number asked for.
     pub(super) count: Option<usize>,
+    /// Whether it is told of the others that they were lost.
+    tells_losses: bool,
     pub(super) form: ImageForm,
     pub(super) webhook: WebhookPlan,
     pub(super) generation_time: Duration,
@@ -46,6 +48,7 @@ impl Plan {
             ending: None,
             spoil: None,
             count: None,
+            tells_losses: false,
             form,
             webhook,
             generation_time,
@@ -65,6 +68,7 @@ impl Plan {
         match fault {
             JobFault::SpoiledPicture { how, picture } => self.spoil = Some((how, picture)),
             JobFault::FewerPictures { count } | JobFault::MorePictures { count } => self.count = Some(count),
+            JobFault::PicturesLost { count } => (self.count, self.tells_losses) = (Some(count), true),
             JobFault::Form { form } => self.form = form,
             JobFault::WebhookLost => self.webhook.copies = 0,
             JobFault::WebhookLate { ms } => self.webhook.late = Duration::from_millis(ms),
@@ -78,6 +82,13 @@ impl Plan {
             JobFault::LateProgressWins => self.late_progress_wins = true,
             ending => self.ending = Some(ending),
         }
+    }
+
+    /// What worker-comfyui tells of pictures that it could not upload.
+    pub(super) fn losses(&self, work: &Work) -> Vec<String> {
+        let lost = if self.tells_losses { self.count.unwrap_or_default()..work.outputs() } else { 0..0 };
+        let error = "An error occurred (SlowDown) when calling the PutObject operation (reached max retries: 4)";
+        lost.map(|index| format!("Error uploading {} to S3: {error}", work.filename(index))).collect()
     }
 
     pub(super) fn never_finishes(&self) -> bool {
@@ -131,6 +142,9 @@ impl Ending {
     pub(super) fn of(plan: &Plan, work: &Result<Work, Refused>) -> Self {
         match (&plan.ending, work) {
             (Some(fault), _) => Self::scripted(fault),
+            (None, Ok(work)) if plan.tells_losses && plan.count == Some(0) => {
+                Self::comfy_failed("Job processing failed", &plan.losses(work))
+            }
             (None, Ok(_)) => Self::completed(Output::Pictures),
             (None, Err(Refused::Product(refusal))) => Self::refused(refusal, ErrorForm::Completed),
             (None, Err(Refused::Comfy(failure))) => Self::comfy_failed(&failure.error, &failure.details),
@@ -170,7 +184,7 @@ impl Ending {
                 Self::comfy_failed("Job processing failed", &[details.to_owned()])
             }
             JobFault::WorkflowInvalid => Self::failed(
-                "Workflow validation failed:\n. Node 1 (errors): [{'type': 'value_not_in_list', 'message': 'Value not in list'}]",
+                "Workflow validation failed:\n• Node 1 (errors): [{'type': 'value_not_in_list', 'message': 'Value not in list'}]",
             ),
             JobFault::CancelledByOther => Self::cancelled(),
             JobFault::NoOutput => Self::completed(Output::None),

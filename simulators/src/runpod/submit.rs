@@ -91,7 +91,7 @@ impl Platform {
         let ttl = duration(body.policy.ttl, TTL, TTL_MIN, "ttl")?;
         let id = format!("{}{}-u1", if sync { "sync-" } else { "" }, Uuid::new_v4());
         let input = Arc::new(input);
-        let work = self.read_work(&input, &id).await;
+        let work = self.read_work(endpoint, &input, &id).await;
         let faults = self.take_job_faults(&id, &input);
         let form = work.as_ref().map_or(self.options.form, |work| work.form(self.options.form));
         let mut plan = Plan::new(form, self.options.generation_time, faults.clone());
@@ -125,10 +125,13 @@ impl Platform {
         })
     }
 
-    /// Off the threads that serve: there may be pictures to decode.
-    async fn read_work(&self, input: &Arc<Value>, id: &str) -> Result<Work, Refused> {
+    /// Off the threads that serve: there may be pictures to decode, and a graph is run there and then.
+    async fn read_work(&self, endpoint: &str, input: &Arc<Value>, id: &str) -> Result<Work, Refused> {
+        let slots = self.comfy.slots();
+        let _slot = slots.acquire().await;
         let (input, id, size) = (Arc::clone(input), id.to_owned(), self.options.picture_size);
-        let read = tokio::task::spawn_blocking(move || Work::read(&input, &id, size)).await;
+        let worker = self.comfy.of(endpoint);
+        let read = tokio::task::spawn_blocking(move || Work::read(&input, &id, size, &worker)).await;
         read.expect("what a request holds is refused, and makes no reader panic")
     }
 

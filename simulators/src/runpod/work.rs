@@ -52,18 +52,24 @@ pub(super) enum Refused {
 }
 
 impl Work {
-    /// Reads the `input` of a job: with a `workflow` in it, it is one of worker-comfyui's. That also takes the JSON as text.
+    /// Reads the `input` of a job: with a `workflow` in it, it is one of worker-comfyui's, and is done at once, for only then is
+    /// known what comes of it. That also takes the JSON as text.
     ///
     /// # Errors
     ///
     /// What is wrong with it, as the worker of that dialect would tell it.
-    pub(super) fn read(input: &Arc<Value>, job_id: &str, size: (u32, u32)) -> Result<Self, Refused> {
+    pub(super) fn read(
+        input: &Arc<Value>,
+        job_id: &str,
+        size: (u32, u32),
+        worker: &Arc<comfy::Worker>,
+    ) -> Result<Self, Refused> {
         let comfy = match &**input {
             Value::String(_) => true,
             input => input.get("workflow").is_some(),
         };
         if comfy {
-            return comfy::Prompt::read(input, job_id).map(Self::Comfy).map_err(Refused::Comfy);
+            return comfy::Prompt::run(input, worker).map(Self::Comfy).map_err(Refused::Comfy);
         }
         Order::read(input, job_id, size).map(Self::Product).map_err(Refused::Product)
     }
@@ -125,7 +131,16 @@ impl Work {
     }
 
     /// The `output` of worker-comfyui 5 around its pictures.
-    pub(super) fn comfy_output(&self, images: Vec<Value>) -> Value {
-        json!({ "images": images })
+    pub(super) fn comfy_output(&self, images: Vec<Value>, errors: Vec<String>) -> Value {
+        let failed = match self {
+            Self::Product(_) => None,
+            Self::Comfy(prompt) => prompt.error(),
+        };
+        let errors: Vec<String> = failed.map(str::to_owned).into_iter().chain(errors).collect();
+        match (images.is_empty(), errors.is_empty()) {
+            (true, true) => json!({ "status": "success_no_images", "images": [] }),
+            (_, true) => json!({ "images": images }),
+            (_, false) => json!({ "images": images, "errors": errors }),
+        }
     }
 }

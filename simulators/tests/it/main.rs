@@ -7,6 +7,7 @@ mod genuine_python;
 mod pictures;
 mod program;
 mod runpod_attached;
+mod runpod_comfy;
 mod runpod_endings;
 mod runpod_exchange;
 mod runpod_inputs;

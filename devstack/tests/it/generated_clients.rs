@@ -1,0 +1,129 @@
+//! What others make of `openapi.yaml`: its linter and three generators of clients. Tools that cannot be installed here are
+//! named, and their tests skipped.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// How scripts say that what they need is not to be had here.
+const EXIT_SKIP: i32 = 75;
+/// How long a tool may run, once it is installed. It takes seconds.
+const TOOL_MAX: Duration = Duration::from_secs(120);
+/// How long a tool may take with being installed.
+const INSTALL_MAX: Duration = Duration::from_secs(400);
+/// Modules of the client in Python, at least: a file for each schema and operation.
+const PYTHON_MODULES_MIN: usize = 60;
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// A folder for one test, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-clients").join(name);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    // A proxy of the machine leads nowhere from here.
+    command.envs(["NO_PROXY", "no_proxy"].map(|name| (name, "127.0.0.1")));
+    command
+}
+
+async fn end(mut command: Command, within: Duration) -> Output {
+    tokio::time::timeout(within, command.output()).await.expect("the tool does not end").unwrap()
+}
+
+/// What the command prints, if it succeeds.
+async fn output(command: Command) -> String {
+    let shown = format!("{command:?}");
+    let output = end(command, TOOL_MAX).await;
+    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{shown}\n{said}{complaint}");
+    said.into_owned()
+}
+
+/// What a script of ours prints; `None`, with its reason shown, where it cannot work here.
+async fn script(name: &str, arguments: &[&OsStr]) -> Option<String> {
+    let mut command = command(checkout().join("scripts").join(name), &checkout());
+    command.args(arguments);
+    let output = end(command, INSTALL_MAX).await;
+    let (said, reason) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(EXIT_SKIP) {
+        // Not by eprintln: the harness keeps what a test that passes prints.
+        std::io::stderr().write_all(format!("SKIPPED: scripts/{name}: {}\n", reason.trim_end()).as_bytes()).unwrap();
+        return None;
+    }
+    assert!(output.status.success(), "scripts/{name}\n{said}{reason}");
+    Some(said.into_owned())
+}
+
+/// A copy of our client with its modules beside it.
+async fn typescript(name: &str) -> Option<PathBuf> {
+    let work = folder(name);
+    let client = checkout().join("clients/typescript");
+    script("node-env", &[client.as_os_str(), work.as_os_str()]).await.map(|_| work)
+}
+
+fn tool(work: &Path, name: &str) -> Command {
+    command(work.join("node_modules/.bin").join(name), work)
+}
+
+#[tokio::test]
+async fn the_linter_has_nothing_to_say_about_the_document() {
+    script("lint-document", &[]).await;
+}
+
+#[tokio::test]
+async fn the_committed_types_are_those_of_the_document() {
+    let Some(now) = script("client-schema", &[]).await else { return };
+    let committed = std::fs::read_to_string(checkout().join("clients/typescript/src/schema.d.ts")).unwrap();
+    assert!(committed == now, "clients/typescript/src/schema.d.ts is stale: run `make client`");
+}
+
+#[tokio::test]
+async fn hey_api_makes_a_client_that_compiles() {
+    let Some(work) = typescript("hey-api").await else { return };
+    let mut generate = tool(&work, "openapi-ts");
+    generate.arg("--input").arg(checkout().join("openapi.yaml")).args(["--output", "generated"]);
+    generate.args(["--plugins", "@hey-api/client-fetch", "@hey-api/sdk", "@hey-api/typescript"]);
+    output(generate).await;
+    let made = std::fs::read_to_string(work.join("generated/sdk.gen.ts")).unwrap();
+    assert!(made.contains("export const createGeneration"), "{made}");
+    let mut compile = tool(&work, "tsc");
+    compile.args(["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--types", "node"]);
+    compile.args(["--module", "esnext", "--moduleResolution", "bundler", "generated/index.ts"]);
+    output(compile).await;
+}
+
+#[tokio::test]
+async fn openapi_python_client_makes_a_client_that_imports() {
+    let check = checkout().join("clients/python-check");
+    let Some(environment) = script("python-env", &[check.as_os_str()]).await else { return };
+    let programs = PathBuf::from(environment.trim_end()).join("bin");
+    let work = folder("python");
+    // It formats what it writes with a program of its own, which it looks for in PATH.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([programs.clone()].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let mut generate = command(programs.join("openapi-python-client"), &work);
+    generate.env("PATH", path).args(["generate", "--meta", "none", "--output-path", "shootx_client"]);
+    generate.args(["--fail-on-warning", "--path"]).arg(checkout().join("openapi.yaml"));
+    output(generate).await;
+    let mut compile = command(programs.join("python"), &work);
+    compile.args(["-m", "compileall", "-q", "shootx_client"]);
+    output(compile).await;
+    let mut import = command(programs.join("python"), &work);
+    import.arg(check.join("check.py")).arg(&work).arg("shootx_client").env("PYTHONDONTWRITEBYTECODE", "1");
+    let modules: usize = output(import).await.trim().parse().unwrap();
+    assert!(modules >= PYTHON_MODULES_MIN, "{modules}");
+}

@@ -79,6 +79,15 @@ fn tool(work: &Path, name: &str) -> Command {
     command(work.join("node_modules/.bin").join(name), work)
 }
 
+/// A copy of our client, compiled: its types fit together.
+async fn compiled(name: &str) -> Option<PathBuf> {
+    let work = typescript(name).await?;
+    let mut compile = tool(&work, "tsc");
+    compile.args(["--outDir", "compiled"]);
+    output(compile).await;
+    Some(work)
+}
+
 #[tokio::test]
 async fn the_linter_has_nothing_to_say_about_the_document() {
     script("lint-document", &[]).await;
@@ -89,6 +98,14 @@ async fn the_committed_types_are_those_of_the_document() {
     let Some(now) = script("client-schema", &[]).await else { return };
     let committed = std::fs::read_to_string(checkout().join("clients/typescript/src/schema.d.ts")).unwrap();
     assert!(committed == now, "clients/typescript/src/schema.d.ts is stale: run `make client`");
+}
+
+#[tokio::test]
+async fn our_client_waits_repeats_and_refuses_as_it_says() {
+    let Some(work) = compiled("client").await else { return };
+    let mut tests = command("node", &work);
+    tests.args(["--test", "compiled/test/client.test.js"]);
+    output(tests).await;
 }
 
 #[tokio::test]

@@ -23,7 +23,10 @@ use crate::config::{Storage, StorageBackend, Supabase};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};
 pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
-pub use picture::{BYTES_MAX, Inspected, PIXELS_MAX, Picture, PictureError, inspect, prepare};
+pub use picture::{
+    BYTES_MAX, INPUT_BYTES_MAX, InputError, InputPicture, Inspected, PIXELS_MAX, Picture, PictureError, check_input,
+    fit_inputs, inspect, inspect_input, prepare,
+};
 pub use supabase::SupabaseStore;
 
 /// How long a signed link to an output works.

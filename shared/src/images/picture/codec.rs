@@ -22,6 +22,8 @@ pub(super) struct Decoded {
     pub(super) image: DynamicImage,
     /// The file says "turn me", and `image` has been turned: the file's own pixels lie otherwise.
     pub(super) turned: bool,
+    /// What the numbers of the pixels mean, if the file says so (ICC).
+    pub(super) profile: Option<Vec<u8>>,
 }
 
 /// Decodes every pixel, refusing what would not fit in memory before it is tried.
@@ -39,9 +41,11 @@ pub(super) fn decode(file: &[u8], format: OutputFormat) -> Result<Decoded, Pictu
         return Err(PictureError::TooManyPixels { width, height });
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    // A profile that cannot be read is none: the pixels are still there.
+    let profile = decoder.icc_profile().unwrap_or_default();
     let mut image = DynamicImage::from_decoder(decoder).map_err(PictureError::broken)?;
     image.apply_orientation(orientation);
-    Ok(Decoded { image, turned: orientation != Orientation::NoTransforms })
+    Ok(Decoded { image, turned: orientation != Orientation::NoTransforms, profile })
 }
 
 /// Encodes a still picture. JPEG knows no transparency: what shows through is white.
@@ -53,7 +57,7 @@ pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8
         OutputFormat::Jpg => {
             JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY).encode_image(&on_white(image)).map_err(failed)?;
         }
-        OutputFormat::Webp => return encode_webp(&image),
+        OutputFormat::Webp => return encode_webp(&image, WEBP_QUALITY),
         OutputFormat::Avif => {
             // An alpha channel without transparency is left out by the encoder itself. Its other entry, for RGB, is
             // compiled into this crate, which without optimisation takes ten times as long.
@@ -71,12 +75,12 @@ pub(super) fn encode(image: DynamicImage, wanted: OutputFormat) -> Result<Vec<u8
     Ok(file)
 }
 
-fn encode_webp(image: &DynamicImage) -> Result<Vec<u8>, PictureError> {
+pub(super) fn encode_webp(image: &DynamicImage, quality: f32) -> Result<Vec<u8>, PictureError> {
     let (width, height) = (image.width(), image.height());
     let encoded = if image.color().has_alpha() {
-        webp::Encoder::from_rgba(image.to_rgba8().as_raw(), width, height).encode_simple(false, WEBP_QUALITY)
+        webp::Encoder::from_rgba(image.to_rgba8().as_raw(), width, height).encode_simple(false, quality)
     } else {
-        webp::Encoder::from_rgb(image.to_rgb8().as_raw(), width, height).encode_simple(false, WEBP_QUALITY)
+        webp::Encoder::from_rgb(image.to_rgb8().as_raw(), width, height).encode_simple(false, quality)
     };
     // Above all: a side longer than 16383 pixels, which the format cannot express.
     encoded

@@ -63,7 +63,8 @@ pub(super) fn decoder(file: &[u8], format: ImageFormat) -> Result<impl ImageDeco
     reader.into_decoder().map_err(PictureError::broken)
 }
 
-fn recognise(file: &[u8]) -> Option<OutputFormat> {
+/// The format by the first bytes, whatever follows them.
+pub(super) fn recognise(file: &[u8]) -> Option<OutputFormat> {
     match file {
         [0x89, b'P', b'N', b'G', 0x0D, 0x0A, 0x1A, 0x0A, ..] => Some(OutputFormat::Png),
         [0xFF, 0xD8, 0xFF, ..] => Some(OutputFormat::Jpg),

@@ -2,6 +2,7 @@
 
 mod codec;
 mod container;
+mod input;
 mod inspect;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use self::container::Broken;
 use crate::workflow::OutputFormat;
 
+pub use self::input::{INPUT_BYTES_MAX, InputError, InputPicture, check_input, fit_inputs, inspect_input};
 pub use self::inspect::{BYTES_MAX, Inspected, PIXELS_MAX, inspect};
 
 /// A file that may be delivered.
@@ -70,6 +72,9 @@ impl From<Broken> for PictureError {
 const AT_ONCE: usize = 2;
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
+/// What is said of a file on which a decoder panicked.
+const GAVE_UP: &str = "its decoder gave up";
+
 /// Checks a file by its bytes and gives it back as `wanted`.
 ///
 /// A still picture is decoded to its end, turned as its EXIF says, and encoded anew only where it is of another format;
@@ -83,12 +88,18 @@ static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 pub async fn prepare(bytes: Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {
     // What needs no decoding is refused without waiting for a turn.
     inspect(&bytes)?;
+    let prepared = in_turn(move || prepare_now(&bytes, wanted)).await;
+    prepared.unwrap_or_else(|| Err(PictureError::Broken { reason: GAVE_UP.to_owned() }))
+}
+
+/// Waits for a turn and does `work` on a blocking thread; `None` if it panicked.
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let permit = TURNS.acquire().await.expect("the semaphore is never closed");
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        prepare_now(&bytes, wanted)
+        work()
     });
-    work.await.unwrap_or_else(|_| Err(PictureError::Broken { reason: "its decoder gave up".to_owned() }))
+    work.await.ok()
 }
 
 fn prepare_now(bytes: &Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {

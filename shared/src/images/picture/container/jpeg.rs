@@ -5,6 +5,8 @@ use super::{Broken, Cursor, Survey};
 const START: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
+const JFIF: &[u8] = b"JFIF\0";
+const COLOUR_TRANSFORM: &[u8] = b"Adobe";
 const COLOUR_PROFILE: &[u8] = b"ICC_PROFILE\0";
 
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
@@ -70,7 +72,8 @@ fn skip_scan(cursor: &mut Cursor<'_>) -> Result<(), Broken> {
 fn is_kept(marker: u8, body: &[u8]) -> bool {
     match marker {
         0xE2 => body.starts_with(COLOUR_PROFILE),
-        0xE0 | 0xEE => true,
+        0xE0 => body.starts_with(JFIF),
+        0xEE => body.starts_with(COLOUR_TRANSFORM),
         0xE1..=0xEF | 0xFE => false,
         _ => true,
     }

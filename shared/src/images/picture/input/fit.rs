@@ -1,0 +1,158 @@
+//! Making pictures small enough to be sent together. All of it is work for a blocking thread.
+
+use bytes::Bytes;
+use image::imageops::FilterType;
+use image::{DynamicImage, RgbaImage};
+
+use super::super::codec;
+use super::encode::encode;
+use super::{InputError, InputPicture};
+use crate::workflow::OutputFormat;
+
+/// How often one picture is tried at another size. Each try aims below the bound, so the second or third meets it.
+const ROUNDS_MAX: usize = 6;
+
+/// A longer side is never scaled below this: less is no picture to work from.
+const SIDE_MIN: u32 = 512;
+
+/// The longest side that both JPEG and WebP can express.
+const SIDE_MAX: u32 = 16_383;
+
+/// Each try aims at so many per cent of the side that should do: sizes do not shrink quite like areas.
+const AIM_PERCENT: u64 = 95;
+
+/// Whether the pictures together have at most `bytes_max` bytes.
+pub(super) fn fits(pictures: &[InputPicture], bytes_max: usize) -> bool {
+    pictures.iter().map(|picture| picture.bytes.len()).sum::<usize>() <= bytes_max
+}
+
+/// Reduces the largest until all fit. One that was reduced is below the share of every later round, so that none is
+/// reduced twice.
+pub(super) fn fit_now(mut pictures: Vec<InputPicture>, bytes_max: usize) -> Result<Vec<InputPicture>, InputError> {
+    for _ in 0..pictures.len() {
+        if fits(&pictures, bytes_max) {
+            break;
+        }
+        let share = share(&pictures, bytes_max);
+        if let Some(largest) = pictures.iter_mut().max_by_key(|picture| picture.bytes.len()) {
+            *largest = reduce(largest, share)?;
+        }
+    }
+    if fits(&pictures, bytes_max) { Ok(pictures) } else { Err(too_large()) }
+}
+
+/// The size to which the larger ones must come down, so that together with the smaller ones they fit.
+fn share(pictures: &[InputPicture], bytes_max: usize) -> usize {
+    let mut sizes: Vec<usize> = pictures.iter().map(|picture| picture.bytes.len()).collect();
+    sizes.sort_unstable();
+    let mut left = bytes_max;
+    for (passed, size) in sizes.iter().enumerate() {
+        let share = left / (sizes.len() - passed);
+        if *size > share {
+            return share;
+        }
+        left -= size;
+    }
+    bytes_max
+}
+
+/// The same picture in at most `bytes_max` bytes, as large as that can be had within the rounds.
+fn reduce(picture: &InputPicture, bytes_max: usize) -> Result<InputPicture, InputError> {
+    let decoded = codec::decode(&picture.bytes, picture.format)?;
+    let canvas = Canvas::of(decoded.image);
+    let longer = picture.width.max(picture.height);
+    let floor = longer.min(SIDE_MIN);
+    let mut side = longer.min(SIDE_MAX);
+    for _ in 0..ROUNDS_MAX {
+        let image = canvas.scaled(scale(picture.width, side, longer), scale(picture.height, side, longer));
+        let bytes = encode(&image, canvas.format(), decoded.profile.as_deref())?;
+        if bytes.len() <= bytes_max {
+            let (width, height) = (image.width(), image.height());
+            return Ok(InputPicture { bytes: Bytes::from(bytes), format: canvas.format(), width, height });
+        }
+        if side == floor {
+            break;
+        }
+        side = next_side(side, bytes.len(), bytes_max).max(floor);
+    }
+    Err(too_large())
+}
+
+fn too_large() -> InputError {
+    InputError::TooLarge { reason: "it cannot be scaled down far enough to be sent".to_owned() }
+}
+
+fn scale(length: u32, side: u32, longer: u32) -> u32 {
+    let scaled = u64::from(length) * u64::from(side) / u64::from(longer);
+    u32::try_from(scaled).expect("no longer than the side it is scaled to").max(1)
+}
+
+/// The side at which a picture of `size` bytes should have `bytes_max`: its square shrinks as the bytes do.
+fn next_side(side: u32, size: usize, bytes_max: usize) -> u32 {
+    let (size, bytes_max) = (size as u64, bytes_max as u64);
+    let area = u64::from(side).pow(2).saturating_mul(bytes_max) / size.max(1);
+    u32::try_from(area.isqrt() * AIM_PERCENT / 100).unwrap_or(u32::MAX).min(side - 1)
+}
+
+/// Pixels to scale from, eight bits a channel.
+enum Canvas {
+    Opaque(DynamicImage),
+    /// Something shows through. Colours are multiplied by their opacity, or hidden ones would bleed into the edges.
+    Transparent(RgbaImage),
+}
+
+impl Canvas {
+    fn of(image: DynamicImage) -> Self {
+        if !image.color().has_alpha() {
+            return Self::Opaque(image.into_rgb8().into());
+        }
+        let mut image = image.into_rgba8();
+        if image.pixels().all(|pixel| pixel.0[3] == u8::MAX) {
+            return Self::Opaque(DynamicImage::from(image).into_rgb8().into());
+        }
+        for pixel in image.pixels_mut() {
+            let [red, green, blue, alpha] = pixel.0;
+            let [red, green, blue] = [red, green, blue].map(|channel| ratio(channel, alpha, u8::MAX));
+            pixel.0 = [red, green, blue, alpha];
+        }
+        Self::Transparent(image)
+    }
+
+    const fn format(&self) -> OutputFormat {
+        match self {
+            Self::Opaque(_) => OutputFormat::Jpg,
+            Self::Transparent(_) => OutputFormat::Webp,
+        }
+    }
+
+    fn scaled(&self, width: u32, height: u32) -> DynamicImage {
+        match self {
+            Self::Opaque(image) => resize(image, width, height),
+            Self::Transparent(image) => {
+                let mut image = image::imageops::resize(image, width, height, FilterType::Lanczos3);
+                for pixel in image.pixels_mut() {
+                    let [red, green, blue, alpha] = pixel.0;
+                    let [red, green, blue] = [red, green, blue].map(|channel| ratio(channel, u8::MAX, alpha));
+                    pixel.0 = [red, green, blue, alpha];
+                }
+                image.into()
+            }
+        }
+    }
+}
+
+fn resize(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
+    if (width, height) == (image.width(), image.height()) {
+        return image.clone();
+    }
+    image.resize_exact(width, height, FilterType::Lanczos3)
+}
+
+/// `channel` times `of` over `by`, within a byte; nothing where there is nothing to see.
+fn ratio(channel: u8, of: u8, by: u8) -> u8 {
+    let (channel, of, by) = (u32::from(channel), u32::from(of), u32::from(by));
+    if by == 0 {
+        return 0;
+    }
+    u8::try_from((channel * of + by / 2) / by).unwrap_or(u8::MAX)
+}

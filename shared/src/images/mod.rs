@@ -2,6 +2,7 @@
 //!
 //! Rows and jobs carry storage paths, never bytes and never signed links; this module turns one into the other.
 
+mod input_url;
 mod link;
 mod local;
 mod metered;
@@ -20,6 +21,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Storage, StorageBackend, Supabase};
 
+pub use input_url::{FetchError, INPUT_URL_BYTES_MAX, InputFetcher, check_input_url};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};
 pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};

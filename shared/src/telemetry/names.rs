@@ -18,6 +18,10 @@ pub const PROVIDER_CALL_SECONDS: &str = "shootx_provider_call_seconds";
 pub const STORAGE_CALLS_TOTAL: &str = "shootx_storage_calls_total";
 /// Labels: `operation`.
 pub const STORAGE_CALL_SECONDS: &str = "shootx_storage_call_seconds";
+/// Labels: `outcome`.
+pub const INPUT_FETCHES_TOTAL: &str = "shootx_input_fetches_total";
+/// Labels: none.
+pub const INPUT_FETCH_SECONDS: &str = "shootx_input_fetch_seconds";
 /// Labels: `route`, `method`, `status`.
 pub const HTTP_REQUESTS_TOTAL: &str = "shootx_http_requests_total";
 /// Labels: `route`.
@@ -46,6 +50,8 @@ pub(super) fn describe() {
     describe_histogram!(PROVIDER_CALL_SECONDS, Unit::Seconds, "Duration of calls to RunPod, by operation");
     describe_counter!(STORAGE_CALLS_TOTAL, "Calls to the image store, by operation and outcome");
     describe_histogram!(STORAGE_CALL_SECONDS, Unit::Seconds, "Duration of calls to the image store, by operation");
+    describe_counter!(INPUT_FETCHES_TOTAL, "Pictures fetched from addresses that customers gave, by outcome");
+    describe_histogram!(INPUT_FETCH_SECONDS, Unit::Seconds, "Duration of fetching a picture from a customer's address");
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");

@@ -42,7 +42,7 @@ pub(super) fn fit_now(mut pictures: Vec<InputPicture>, bytes_max: usize) -> Resu
 }
 
 /// The size to which the larger ones must come down, so that together with the smaller ones they fit.
-fn share(pictures: &[InputPicture], bytes_max: usize) -> usize {
+pub(super) fn share(pictures: &[InputPicture], bytes_max: usize) -> usize {
     let mut sizes: Vec<usize> = pictures.iter().map(|picture| picture.bytes.len()).collect();
     sizes.sort_unstable();
     let mut left = bytes_max;
@@ -95,57 +95,50 @@ fn next_side(side: u32, size: usize, bytes_max: usize) -> u32 {
 }
 
 /// Pixels to scale from, eight bits a channel.
-enum Canvas {
-    Opaque(DynamicImage),
+struct Canvas {
+    image: DynamicImage,
     /// Something shows through. Colours are multiplied by their opacity, or hidden ones would bleed into the edges.
-    Transparent(RgbaImage),
+    transparent: bool,
 }
 
 impl Canvas {
     fn of(image: DynamicImage) -> Self {
         if !image.color().has_alpha() {
-            return Self::Opaque(image.into_rgb8().into());
+            return Self { image: image.into_rgb8().into(), transparent: false };
         }
         let mut image = image.into_rgba8();
         if image.pixels().all(|pixel| pixel.0[3] == u8::MAX) {
-            return Self::Opaque(DynamicImage::from(image).into_rgb8().into());
+            return Self { image: DynamicImage::from(image).into_rgb8().into(), transparent: false };
         }
-        for pixel in image.pixels_mut() {
-            let [red, green, blue, alpha] = pixel.0;
-            let [red, green, blue] = [red, green, blue].map(|channel| ratio(channel, alpha, u8::MAX));
-            pixel.0 = [red, green, blue, alpha];
-        }
-        Self::Transparent(image)
+        recolour(&mut image, |channel, alpha| ratio(channel, alpha, u8::MAX));
+        Self { image: image.into(), transparent: true }
     }
 
     const fn format(&self) -> OutputFormat {
-        match self {
-            Self::Opaque(_) => OutputFormat::Jpg,
-            Self::Transparent(_) => OutputFormat::Webp,
-        }
+        if self.transparent { OutputFormat::Webp } else { OutputFormat::Jpg }
     }
 
     fn scaled(&self, width: u32, height: u32) -> DynamicImage {
-        match self {
-            Self::Opaque(image) => resize(image, width, height),
-            Self::Transparent(image) => {
-                let mut image = image::imageops::resize(image, width, height, FilterType::Lanczos3);
-                for pixel in image.pixels_mut() {
-                    let [red, green, blue, alpha] = pixel.0;
-                    let [red, green, blue] = [red, green, blue].map(|channel| ratio(channel, u8::MAX, alpha));
-                    pixel.0 = [red, green, blue, alpha];
-                }
-                image.into()
-            }
+        let image = if (width, height) == (self.image.width(), self.image.height()) {
+            self.image.clone()
+        } else {
+            self.image.resize_exact(width, height, FilterType::Lanczos3)
+        };
+        if !self.transparent {
+            return image;
         }
+        let mut image = image.into_rgba8();
+        recolour(&mut image, |channel, alpha| ratio(channel, u8::MAX, alpha));
+        image.into()
     }
 }
 
-fn resize(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
-    if (width, height) == (image.width(), image.height()) {
-        return image.clone();
+/// Gives every channel of colour the value that `with` makes of it and of the pixel's opacity.
+fn recolour(image: &mut RgbaImage, with: impl Fn(u8, u8) -> u8) {
+    for pixel in image.pixels_mut() {
+        let [red, green, blue, alpha] = pixel.0;
+        pixel.0 = [with(red, alpha), with(green, alpha), with(blue, alpha), alpha];
     }
-    image.resize_exact(width, height, FilterType::Lanczos3)
 }
 
 /// `channel` times `of` over `by`, within a byte; nothing where there is nothing to see.

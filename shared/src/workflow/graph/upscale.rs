@@ -1,0 +1,65 @@
+//! `upscale`: the picture enlarged by whole factors, with less noise and more edge where that is asked for. Pure.
+
+use super::binding::{Accepts, Binding, Scalar, Source, blend_factor, picture, save, side};
+use super::instance::Plan;
+use super::size::Size;
+use super::template::Template;
+use super::{GraphError, GraphRequest};
+
+const INPUT: &str = "input_image";
+
+/// The least side of the picture, in pixels: `ImageBlur` mirrors the picture at its edges, and cannot mirror more than
+/// there is.
+const INPUT_SIDE_MIN: u32 = 3;
+
+/// Blur mixed in by `denoise_strength`, then enlarged.
+pub(super) static PLAIN: Template = Template::new(
+    "upscale",
+    include_str!("templates/upscale.json"),
+    &[&[
+        picture(1, "LoadImage", INPUT),
+        blend_factor(3, Source::Parameter("denoise_strength")),
+        side(5, "ImageScale", "width", Source::Computed("width")),
+        side(5, "ImageScale", "height", Source::Computed("height")),
+        save(6),
+    ]],
+);
+
+/// The same, sharpened as far as an edge of the picture was spread by enlarging it.
+pub(super) static DETAILS: Template = Template::new(
+    "upscale_details",
+    include_str!("templates/upscale_details.json"),
+    &[&[
+        picture(1, "LoadImage", INPUT),
+        blend_factor(3, Source::Parameter("denoise_strength")),
+        side(5, "ImageScale", "width", Source::Computed("width")),
+        side(5, "ImageScale", "height", Source::Computed("height")),
+        Binding {
+            node: 6,
+            class: "ImageSharpen",
+            input: "sharpen_radius",
+            accepts: Accepts::Integer { min: 1, max: 31 },
+            source: Source::Computed("radius"),
+        },
+        save(7),
+    ]],
+);
+
+pub(super) fn plan(request: &GraphRequest<'_>) -> Result<Plan, GraphError> {
+    let input = request.size_of(INPUT)?;
+    if input.width.min(input.height) < INPUT_SIDE_MIN {
+        return Err(GraphError::InputTooSmall { parameter: INPUT, side_min: INPUT_SIDE_MIN });
+    }
+    let level = match request.integer("upscale_level")? {
+        level @ (2 | 4 | 8) => level,
+        _ => return Err(GraphError::Parameter("upscale_level")),
+    };
+    let target = Size::bounded(u64::from(input.width) * level, u64::from(input.height) * level)?;
+    let template = if request.flag_or("add_details", false) { &DETAILS } else { &PLAIN };
+    let computed = vec![
+        ("width", Scalar::from(target.width)),
+        ("height", Scalar::from(target.height)),
+        ("radius", Scalar::from(target.width / input.width / 2)),
+    ];
+    Ok(Plan { template, computed })
+}

@@ -20,6 +20,12 @@ pub enum DecodeError {
     Malformed,
 }
 
+/// The text that every decoder reads: standard alphabet, padded.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// The bytes of a base64 text, at least one and at most `bytes_max`.
 ///
 /// # Errors
@@ -38,13 +44,14 @@ pub fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DecodeError, decode};
+    use super::{DecodeError, decode, encode};
 
     #[test]
     fn base64_is_decoded_as_the_wild_writes_it() {
         for text in ["+/+/aGk=", "+/+/aGk", "-_-_aGk=", "-_-_aGk", "+/+/\r\naGk=\n"] {
             assert_eq!(decode(text, 100).expect(text), b"\xfb\xff\xbfhi", "{text}");
         }
+        assert_eq!(encode(b"\xfb\xff\xbfhi"), "+/+/aGk=");
         for text in ["", "   ", "a", "!!!!", "+/-_"] {
             assert_eq!(decode(text, 100), Err(DecodeError::Malformed), "{text}");
         }

@@ -12,12 +12,12 @@ use crate::db;
 use crate::ids::{GenerationId, UserId};
 use crate::jobs::{Job, new_job_id};
 use crate::ledger;
-use crate::workflow::Request;
+use crate::workflow::{Dialect, Request};
 
 /// How long an idempotency key and its answer are kept.
 const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The window of the per-user rate: a burst may use all of it at once.
-const RATE_WINDOW: Duration = Duration::from_secs(60);
+pub(super) const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// A key may be found expired but not yet removed; then accept is tried once more without it.
 const ACCEPT_TRIES_MAX: u8 = 2;
 
@@ -42,6 +42,17 @@ pub struct NewGeneration<'a> {
     pub rate_per_minute: u32,
     /// The provider's endpoint that will run it.
     pub endpoint: &'a str,
+    /// What that endpoint speaks.
+    pub dialect: Dialect,
+    /// Whether [`super::admit`] has charged the limit for it.
+    pub admitted: bool,
+}
+
+impl NewGeneration<'_> {
+    /// Seconds of the allowance that one request takes.
+    pub(super) fn rate_step(&self) -> f64 {
+        RATE_WINDOW.as_secs_f64() / f64::from(self.rate_per_minute.max(1))
+    }
 }
 
 /// What became of an accepted request.
@@ -82,6 +93,12 @@ pub enum AcceptError {
     /// The project does not exist or is not the caller's.
     #[error("no such project")]
     ProjectNotFound,
+    /// Storage paths of outputs that are not the caller's, or not there.
+    #[error("{} pictures are no outputs of the user's", .pointers.len())]
+    NoSuchOutput {
+        /// Where they stand in the body, as JSON pointers.
+        pointers: Vec<String>,
+    },
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -142,10 +159,11 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         new.response,
         new_job_id(),
         Job { generation_id: new.id }.to_bytes(),
-        RATE_WINDOW.as_secs_f64() / f64::from(new.rate_per_minute.max(1)),
+        if new.admitted { 0.0 } else { new.rate_step() },
         RATE_WINDOW.as_secs_f64(),
         QUEUE_ALLOWANCE.as_seconds_f64(),
         IDEMPOTENCY_KEPT.as_secs_f64(),
+        new.dialect.as_str(),
     )
     .fetch_one(pool)
     .await?;
@@ -200,7 +218,7 @@ async fn stored_answer(
     Ok(stored.map(|row| replay(&row.fingerprint, row.response, fingerprint)))
 }
 
-fn replay(stored: &[u8], response: String, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
+pub(super) fn replay(stored: &[u8], response: String, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
     if stored == fingerprint { Ok(Accepted::Replayed { response }) } else { Err(AcceptError::KeyReused) }
 }
 

@@ -23,6 +23,13 @@ pub enum Event {
     SubmitUnavailable { retry_in: TimeDelta },
     /// The provider surely made no job and never will.
     SubmitRejected { code: &'static str },
+    /// A picture of the request cannot be sent to the provider; nothing was.
+    InputUnusable {
+        /// Where it stands below `input_data`: `mask`, `input_images/2`.
+        picture: String,
+        /// Why.
+        code: &'static str,
+    },
     /// The answer was lost: a job may exist.
     SubmitUnknown,
     /// The wait for a lost answer is over, without news.
@@ -76,6 +83,8 @@ pub struct Transition {
     pub job: Option<NextJob>,
     /// How the current attempt ended, if it did.
     pub attempt_outcome: Option<&'static str>,
+    /// The picture of the request that was the reason, where one was.
+    pub picture: Option<String>,
     /// Name of the event row.
     pub kind: &'static str,
 }
@@ -89,6 +98,7 @@ impl Event {
             Self::Submitted { .. } => "submitted",
             Self::SubmitUnavailable { .. } => "submit unavailable",
             Self::SubmitRejected { .. } => "submit rejected",
+            Self::InputUnusable { .. } => "input unusable",
             Self::SubmitUnknown => "submit unknown",
             Self::UnknownOutlasted => "unknown outlasted",
             Self::ProviderPending => "provider pending",

@@ -9,6 +9,7 @@ use super::run::COLLECT_GRACE;
 use super::{Run, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, LeaseId, UserId};
+use crate::workflow::Dialect;
 
 /// How long a lease lasts unless it is renewed.
 pub const LEASE: Duration = Duration::from_secs(20);
@@ -217,7 +218,7 @@ async fn load(pool: &PgPool, lease_id: LeaseId, taken_at: Option<DateTime<Utc>>)
         Run,
         r#"
         select generation_id as "generation_id: GenerationId", user_id as "user_id: UserId", workflow, endpoint,
-               stage as "stage: Stage", price as "price: Credits", outputs_asked, outputs_delivered, output_format,
+               dialect as "dialect: Dialect", stage as "stage: Stage", price as "price: Credits", outputs_asked, outputs_delivered, output_format,
                seed, request_id, accepted_at, deadline_at, target_seconds, max_seconds, attempt, timeouts, tries,
                polls, lost_looks, provider_job_id, submitted_at, unknown_until, result_at, poll_at, wake_at, rings,
                leases_lost, cancel_requested_at, progress, error_code, settled_at

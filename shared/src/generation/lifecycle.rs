@@ -67,6 +67,9 @@ fn from_submitting(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transi
             Ok(to)
         }
         Event::SubmitRejected { code } => Ok(failed(run, code, "submit_rejected", now)),
+        Event::InputUnusable { picture, code } => {
+            Ok(Transition { picture: Some(picture), ..failed(run, code, "input_unusable", now) })
+        }
         Event::SubmitUnknown => {
             let mut to = moved(run, Stage::Submitting, "submit_unknown", now);
             // Seen again while waiting, the wait does not begin anew.
@@ -244,7 +247,7 @@ fn noted(run: &Run) -> Transition {
 }
 
 fn noted_as(run: &Run, kind: &'static str) -> Transition {
-    Transition { run: run.clone(), refund: Credits::ZERO, job: None, attempt_outcome: None, kind }
+    Transition { run: run.clone(), refund: Credits::ZERO, job: None, attempt_outcome: None, picture: None, kind }
 }
 
 fn invalid(run: &Run, event: &Event) -> InvalidTransition {

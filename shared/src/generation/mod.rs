@@ -4,6 +4,7 @@
 //! API calls, [`lease`] is what the worker's steps start with.
 
 pub mod accept;
+mod admit;
 pub mod attempt;
 pub mod budget;
 pub mod cancel;
@@ -22,6 +23,7 @@ pub mod webhook_url;
 use serde::{Deserialize, Serialize};
 
 pub use accept::{AcceptError, Accepted, NewGeneration, accept};
+pub use admit::admit;
 pub use cancel::{CancelError, request_cancel};
 pub use event::{Callback, Event, NextJob, Transition};
 pub use read::{Generation, Link, estimates, find, list, save_links};

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Callback, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
+use crate::workflow::Dialect;
 
 /// Provider jobs that may ever be made for one generation.
 pub(super) const ATTEMPTS_MAX: i16 = 3;
@@ -42,6 +43,8 @@ pub struct Run {
     pub workflow: String,
     /// The provider's endpoint that runs it.
     pub endpoint: String,
+    /// What that endpoint speaks.
+    pub dialect: Dialect,
     /// Where it is.
     pub stage: Stage,
     /// What was taken from the balance at accept.

@@ -54,7 +54,7 @@ async fn commit_in(
     output::insert(tx, run.generation_id, outputs).await?;
     if run.stage.is_final() && !leased.run.stage.is_final() {
         let stored = output::list(&mut *tx, run.generation_id).await?;
-        settle_generation(tx, run, &stored).await?;
+        settle_generation(tx, transition, &stored).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
     }
     if transition.kind != UNEVENTFUL {
@@ -144,7 +144,12 @@ async fn record_attempt(tx: &mut PgConnection, leased: &Leased, transition: &Tra
 }
 
 /// What the customer sees: status, paths in order, the text for a failure, and metadata with nothing internal.
-async fn settle_generation(tx: &mut PgConnection, run: &Run, outputs: &[StoredOutput]) -> Result<(), sqlx::Error> {
+async fn settle_generation(
+    tx: &mut PgConnection,
+    transition: &Transition,
+    outputs: &[StoredOutput],
+) -> Result<(), sqlx::Error> {
+    let run = &transition.run;
     let paths: Vec<String> = outputs.iter().map(|output| output.path.clone()).collect();
     sqlx::query!(
         r#"
@@ -158,7 +163,7 @@ async fn settle_generation(tx: &mut PgConnection, run: &Run, outputs: &[StoredOu
         run.stage.status() as super::Status,
         &paths,
         run.provider_job_id,
-        run.error_code.as_deref().map(message),
+        run.error_code.as_deref().map(|code| message(code, transition.picture.as_deref())),
         metadata(run, outputs),
     )
     .execute(tx)

@@ -33,7 +33,7 @@ pub(super) fn read(body: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut 
 }
 
 /// Sets the picture of that name: `mask`, `input_images/2`.
-pub(super) fn put(parameters: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
+pub fn put(parameters: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
     let slot = match name.split_once('/') {
         None => parameters.get_mut(name),
         Some((name, index)) => {

@@ -4,9 +4,11 @@
 //! provider, the published schema) is derived from it.
 
 mod catalogue;
+mod comfy;
 mod fields;
 mod fingerprint;
 mod format;
+pub mod graph;
 mod input_data;
 mod parameter;
 mod picture;
@@ -22,11 +24,14 @@ use serde::{Deserialize, Serialize};
 use crate::credits::Credits;
 
 pub use catalogue::CATALOGUE;
+pub use comfy::comfy_input;
 pub use fields::{FAULTS_MAX, Fault};
 pub use format::{OutputFormat, UnknownFormat};
+pub use input_data::put as put_picture;
 pub use parameter::{Kind, Need, Parameter, Preset};
 pub use picture::{
-    InlinePicture, PICTURE_WANTED, PathOwner, PictureSource, RequestPicture, StoredPicture, path_owner, stored_pictures,
+    InlinePicture, PICTURE_WANTED, PathOwner, PictureSource, RequestPicture, StoredPicture, outgrows, path_owner,
+    stored_pictures,
 };
 pub use product::{SEED_MAX, product_input};
 pub use request::{
@@ -66,7 +71,8 @@ pub enum WorkflowType {
 }
 
 /// What the endpoint of a workflow speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
 pub enum Dialect {
     /// `{workflow_type, input, num_outputs, output_format}` in, `{images, metadata}` out.
     Product,
@@ -132,13 +138,13 @@ impl WorkflowType {
 
     /// Whether there is a graph for it, so that a plain ComfyUI can run it.
     #[must_use]
-    pub const fn has_graph(self) -> bool {
-        matches!(self, Self::ColorChange | Self::Upscale | Self::GraphicTransfer | Self::Resize)
+    pub fn has_graph(self) -> bool {
+        graph::is_available(self)
     }
 
     /// Whether an endpoint of that dialect can run it.
     #[must_use]
-    pub const fn speaks(self, dialect: Dialect) -> bool {
+    pub fn speaks(self, dialect: Dialect) -> bool {
         match dialect {
             Dialect::Product => true,
             Dialect::WorkerComfyui => self.has_graph(),

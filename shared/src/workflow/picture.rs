@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Kind, OutputFormat, Workflow};
+use super::{Kind, OutputFormat, Workflow, WorkflowType};
 use crate::base64_text;
 use crate::ids::UserId;
-use crate::images;
+use crate::images::{self, INPUT_BYTES_MAX, InputError, PIXELS_MAX};
 
 /// What a picture may be given as, in words.
 pub const PICTURE_WANTED: &str = "a storage path of your own, an https address or base64";
@@ -50,11 +50,21 @@ pub struct InlinePicture {
     pub bytes: Bytes,
     /// What its first bytes say; only some formats are taken.
     pub format: OutputFormat,
+    /// In pixels, as its headers say; 0 where the format is not taken.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
     /// Names it: the same file is stored once.
     sha256: [u8; 32],
 }
 
 impl InlinePicture {
+    /// Whether a workflow can start from this format.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self.format, OutputFormat::Png | OutputFormat::Jpg | OutputFormat::Webp)
+    }
+
     /// Where it is kept: `{user_id}/inputs/{sha256}.{ext}`.
     #[must_use]
     pub fn path(&self, user_id: UserId) -> String {
@@ -101,7 +111,7 @@ pub(super) fn read(value: &Value) -> Result<PictureSource, String> {
         return inline(labelled_data(labelled)?);
     }
     if text.contains("://") {
-        return check_url(text).map(PictureSource::Url);
+        return images::check_input_url(text).map(PictureSource::Url).map_err(str::to_owned);
     }
     // A UUID is no base64: its dashes are of the other alphabet, but its first group of eight alone could be.
     let in_a_folder = text.split_once('/').is_some_and(|(folder, _)| Uuid::try_parse(folder).is_ok());
@@ -133,7 +143,12 @@ fn inline(given: Labelled<'_>) -> Result<PictureSource, String> {
         base64_text::DecodeError::TooLarge => format!("is over {INPUT_BYTES_MAX} bytes"),
         base64_text::DecodeError::Malformed => format!("must be {PICTURE_WANTED}"),
     })?;
-    let format = images::inspect(&bytes).map_err(|error| error.to_string())?.format;
+    let (format, width, height) = match images::inspect_input(&bytes) {
+        Ok(seen) => (seen.format, seen.width, seen.height),
+        // Told apart from a faulty picture: whoever sent it can convert it.
+        Err(InputError::Unsupported { found }) => (found, 0, 0),
+        Err(error) => return Err(error.to_string()),
+    };
     let lies =
         |label: &&str| !label.eq_ignore_ascii_case(format.content_type()) && !label.eq_ignore_ascii_case("image/jpg");
     if let Some(label) = given.format.filter(lies) {
@@ -141,13 +156,7 @@ fn inline(given: Labelled<'_>) -> Result<PictureSource, String> {
         return Err(format!("is said to be {label:?} but is {format}"));
     }
     let sha256 = Sha256::digest(&bytes).into();
-    Ok(PictureSource::Inline(InlinePicture { bytes: bytes.into(), format, sha256 }))
-}
-
-const INPUT_BYTES_MAX: usize = 30_000_000;
-
-fn check_url(text: &str) -> Result<Url, String> {
-    Url::parse(text).ok().filter(|url| url.scheme() == "https").ok_or_else(|| "must be an https address".to_owned())
+    Ok(PictureSource::Inline(InlinePicture { bytes: bytes.into(), format, width, height, sha256 }))
 }
 
 /// The longest part of a wrong media type that is repeated to the caller, in characters.
@@ -180,4 +189,14 @@ pub fn stored_pictures(workflow: &Workflow, parameters: &Map<String, Value>) -> 
         }
     }
     found
+}
+
+/// Whether an output made from a picture of this size would have more pixels than are delivered.
+#[must_use]
+pub fn outgrows(workflow: WorkflowType, parameters: &Map<String, Value>, width: u32, height: u32) -> bool {
+    let level = match workflow {
+        WorkflowType::Upscale => parameters.get("upscale_level").and_then(Value::as_u64).unwrap_or(1),
+        _ => 1,
+    };
+    u64::from(width) * u64::from(height) > PIXELS_MAX / (level * level).max(1)
 }

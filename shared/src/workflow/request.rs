@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use super::fields::{Fault, Faults, Fields, check_text, join};
 use super::input_data::{self, InputData};
-use super::picture::{PathOwner, PictureSource, RequestPicture, path_owner};
+use super::picture::{PathOwner, PictureSource, RequestPicture, outgrows, path_owner};
 use super::{CATALOGUE, OUTPUTS_MAX, OutputFormat, Workflow, find};
 use crate::credits::Credits;
 use crate::ids::UserId;
+use crate::images::PIXELS_MAX;
 use crate::pricing;
 
 /// The method of a request that names none.
@@ -118,6 +119,11 @@ impl Request {
             match &picture.source {
                 PictureSource::Path(path) if path_owner(path, user_id) == PathOwner::Foreign => {
                     faults.add(&picture.pointer, NO_SUCH_PICTURE);
+                }
+                PictureSource::Inline(inline)
+                    if outgrows(self.workflow.kind, &self.parameters, inline.width, inline.height) =>
+                {
+                    faults.add(&picture.pointer, format!("would become larger than {PIXELS_MAX} pixels"));
                 }
                 PictureSource::Inline(inline) => {
                     input_data::put(&mut self.parameters, &picture.name, inline.path(user_id));

@@ -9,6 +9,7 @@ use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 use crate::queue::Queue;
 use crate::runpod::Retry;
+use crate::workflow::Dialect;
 
 const STAGES: [Stage; 7] = [
     Stage::Queued,
@@ -36,6 +37,7 @@ fn run(stage: Stage) -> Run {
         user_id: UserId(uuid::Uuid::nil()),
         workflow: "model".to_owned(),
         endpoint: "ep".to_owned(),
+        dialect: Dialect::Product,
         stage,
         price: Credits::new(2),
         outputs_asked: 2,

@@ -14,7 +14,7 @@ use shared::generation::store::{Committed, commit};
 use shared::generation::{AcceptError, Accepted, Callback, Event, Generation, NewGeneration, accept, find, lifecycle};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger;
-use shared::workflow::Request;
+use shared::workflow::{Dialect, Request};
 use sqlx::PgPool;
 
 use crate::people::sign_up;
@@ -71,6 +71,8 @@ impl World {
             response: &response,
             rate_per_minute: 60,
             endpoint: "ep",
+            dialect: Dialect::Product,
+            admitted: false,
         };
         accept(&self.api, &new).await
     }

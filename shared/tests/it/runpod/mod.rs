@@ -36,6 +36,7 @@ fn client(simulator: &RunPodHandle, key: &str) -> RunPod {
         api_key: key.to_owned().into(),
         endpoint_default: ENDPOINT.to_owned(),
         endpoints: BTreeMap::new(),
+        dialects: BTreeMap::new(),
         output_hosts: vec!["127.0.0.1".to_owned()],
     };
     RunPod::new(&settings).expect("sound settings")

@@ -1,0 +1,72 @@
+//! SQL: letting a request in whose pictures must be looked at or stored before it can be accepted.
+//!
+//! Decoding and storing cost far more than accepting, so the cheap questions come first, and the limit is charged
+//! here: [`super::accept`] then does not charge it again.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::accept::{self, AcceptError, Accepted, NewGeneration, RATE_WINDOW};
+use crate::credits::Credits;
+use crate::ids::UserId;
+use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
+
+/// Looks up the key, charges the limit, and looks at the balance and at outputs that serve as pictures.
+///
+/// `None`: its pictures may be worked on, and nothing is paid yet. Else the stored answer of the same request under the
+/// same key.
+///
+/// # Errors
+/// See [`AcceptError`]. A refusal for credits or pictures still counts against the limit.
+pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Accepted>, AcceptError> {
+    let price = new.request.price();
+    let (generations, paths) = outputs(new.request, new.user_id);
+    let row = sqlx::query_file!(
+        "src/generation/admit.sql",
+        new.user_id as UserId,
+        new.key,
+        new.request.project_id as Option<Uuid>,
+        new.rate_step(),
+        RATE_WINDOW.as_secs_f64(),
+        &generations,
+        &paths,
+    )
+    .fetch_one(pool)
+    .await?;
+    let balance: Credits = row.balance;
+    match (row.replay_fingerprint, row.replay_response) {
+        (Some(stored), Some(response)) => accept::replay(&stored, response, &new.request.fingerprint()).map(Some),
+        _ if !row.user_known => Err(AcceptError::NoProfile),
+        _ if !row.project_known => Err(AcceptError::ProjectNotFound),
+        _ if !row.within_limit => {
+            Err(AcceptError::RateLimited { retry_after: Duration::from_secs_f64(row.retry_after_seconds.max(1.0)) })
+        }
+        _ if balance < price => Err(AcceptError::InsufficientCredits { price, balance }),
+        _ if !row.missing.is_empty() => {
+            Err(AcceptError::NoSuchOutput { pointers: pointers(new.request, &row.missing) })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Where these storage paths stand in the body.
+fn pointers(request: &Request, paths: &[String]) -> Vec<String> {
+    let named = |source: &PictureSource| matches!(source, PictureSource::Path(path) if paths.contains(path));
+    request.pictures.iter().filter(|picture| named(&picture.source)).map(|picture| picture.pointer.clone()).collect()
+}
+
+/// The pictures that are outputs of the user's by their form: generations and paths.
+fn outputs(request: &Request, user_id: UserId) -> (Vec<Uuid>, Vec<String>) {
+    let paths = request.pictures.iter().filter_map(|picture| match &picture.source {
+        PictureSource::Path(path) => Some(path),
+        PictureSource::Url(_) | PictureSource::Inline(_) => None,
+    });
+    paths
+        .filter_map(|path| match path_owner(path, user_id) {
+            PathOwner::Output(generation) => Some((generation, path.clone())),
+            PathOwner::Upload | PathOwner::Foreign => None,
+        })
+        .unzip()
+}

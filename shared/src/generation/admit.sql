@@ -1,0 +1,39 @@
+-- Admits a request before its pictures are worked on: key, limit, a look at the balance, and at outputs given as pictures.
+-- The limit is charged as accept.sql charges it; nothing else is written.
+with asked as (
+    select $1::uuid as user_id, $2::text as key, $3::uuid as project_id, gateway.now() as now
+), replay as (
+    select stored.fingerprint, stored.response
+    from asked join gateway.idempotency_key as stored using (user_id, key)
+    where stored.operation = 'generate' and stored.expires_at > asked.now
+), known as (
+    select exists (select from public.profiles, asked where profiles.id = asked.user_id) as user_known,
+           asked.project_id is null or exists (
+               select from public.projects
+               where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known
+    from asked
+), limited as (
+    insert into gateway.user_limit as held (user_id, full_at)
+    select asked.user_id, asked.now + make_interval(secs => $4)
+    from asked, known
+    where user_known and project_known and not exists (select from replay)
+    on conflict (user_id) do update
+    set full_at = greatest(held.full_at, gateway.now()) + make_interval(secs => $4)
+    where greatest(held.full_at, gateway.now()) + make_interval(secs => $4)
+          <= gateway.now() + make_interval(secs => $5)
+    returning user_id
+)
+select exists (select from limited) as "within_limit!",
+       user_known as "user_known!",
+       project_known as "project_known!",
+       (select fingerprint from replay) as replay_fingerprint,
+       (select response from replay) as replay_response,
+       coalesce((select balance from public.credits where credits.user_id = asked.user_id), 0) as "balance!: Credits",
+       array(select path from unnest($6::uuid[], $7::text[]) as given (generation_id, path)
+             where not exists (
+                 select from gateway.output join gateway.run using (generation_id)
+                 where output.generation_id = given.generation_id and output.path = given.path
+                   and run.user_id = asked.user_id)) as "missing!",
+       coalesce(extract(epoch from (select full_at from gateway.user_limit where user_limit.user_id = asked.user_id)
+                + make_interval(secs => $4) - make_interval(secs => $5) - asked.now), 0)::float8 as "retry_after_seconds!"
+from asked, known

@@ -22,6 +22,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most values one body may hold: each costs memory out of proportion to its bytes.
 const VALUES_MAX: usize = 10_000;
 
+/// Larger bodies are checked on a thread of their own.
+const CHECKED_AT_ONCE_MAX: usize = 64 * 1024;
+
 /// A kind of body: its schema in the document, and what it becomes once checked.
 pub(crate) trait CheckedBody: Send + 'static {
     /// What an accepted body becomes.
@@ -67,10 +70,19 @@ impl<B: CheckedBody> ParsePayload for Checked<B> {
         if values(&bytes) > VALUES_MAX {
             return Err(ApiError::PayloadTooLarge(format!("the body holds more than {VALUES_MAX} values")).into());
         }
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| not_json(&error))?;
-        drop(bytes);
-        B::check(&value).map(Self).map_err(|faults| ApiError::InvalidRequest(faults).into())
+        if bytes.len() <= CHECKED_AT_ONCE_MAX {
+            return Ok(Self(check::<B>(bytes)?));
+        }
+        // Megabytes of base64 keep a core busy for a while, which shall not be one that serves others.
+        let checked = tokio::task::spawn_blocking(move || check::<B>(bytes)).await.map_err(ApiError::internal)?;
+        Ok(Self(checked?))
     }
+}
+
+fn check<B: CheckedBody>(bytes: Vec<u8>) -> Result<B::Output, ApiError> {
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| not_json(&error))?;
+    drop(bytes);
+    B::check(&value).map_err(ApiError::InvalidRequest)
 }
 
 impl<'a, B: CheckedBody> ApiExtractor<'a> for Checked<B> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use shared::clock::Clock;
 use shared::config::Config;
-use shared::images::{self, ImageStore, StoreError};
+use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
 use shared::runpod::{RunPod, SetupError};
+use shared::workflow;
 use sqlx::PgPool;
 use url::Url;
 
@@ -16,6 +17,8 @@ pub struct WorkerState {
     pub pool: PgPool,
     pub runpod: RunPod,
     pub images: Arc<dyn ImageStore>,
+    /// Gets pictures from addresses that customers chose.
+    pub inputs: InputFetcher,
     pub clock: Clock,
     /// Where RunPod reaches the API: the origin of webhook URLs.
     pub public_url: Url,
@@ -32,6 +35,10 @@ pub enum StateError {
     RunPod(#[from] SetupError),
     #[error("the image store cannot be used")]
     Images(#[from] StoreError),
+    #[error("no client can be made for pictures of customers")]
+    Inputs(#[from] FetchError),
+    #[error("the graphs are faulty: {}", .0.join("; "))]
+    Graphs(Vec<String>),
 }
 
 impl WorkerState {
@@ -40,7 +47,9 @@ impl WorkerState {
     /// # Errors
     /// Settings that no client can be built from.
     pub fn from_config(config: &Config, pool: PgPool, clock: Clock) -> Result<Self, StateError> {
+        workflow::graph::check_templates().map_err(StateError::Graphs)?;
         Ok(Self {
+            inputs: InputFetcher::new()?,
             runpod: RunPod::new(&config.runpod)?,
             images: images::connect(&config.storage, &config.supabase, &config.public_url, &clock)?,
             public_url: config.public_url.clone(),

@@ -8,15 +8,15 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use rand::RngExt;
 use serde::Deserialize;
-use shared::generation::{self, AcceptError, Accepted, NewGeneration};
+use shared::generation::{self, Accepted, NewGeneration};
 use shared::ids::GenerationId;
 use shared::telemetry::names;
-use shared::workflow::{Request, SEED_MAX};
+use shared::workflow::{Dialect, Fault, Request, SEED_MAX, graph};
 use uuid::Uuid;
 
 use super::generate_body::GenerateBody;
 use super::status::{Cost, StageName, StatusName};
-use super::{Tag, header as answer_header, json_answer, responses};
+use super::{Tag, generate_pictures, header as answer_header, json_answer, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
 use crate::http::Seen;
@@ -72,9 +72,13 @@ impl GenerateApi {
         if request.claimed_user_id.is_some_and(|claimed| claimed != caller.user_id()) {
             return Err(ApiError::UserMismatch);
         }
+        let request = request.for_user(caller.user_id()).map_err(ApiError::InvalidRequest)?;
+        let dialect = state.settings.runpod.dialect(request.workflow.kind);
+        check_dialect(&request, dialect)?;
+        generate_pictures::check_types(&request)?;
         let id = GenerationId::generate();
         let response = accepted_body(&state, id, &request);
-        let new = NewGeneration {
+        let mut new = NewGeneration {
             id,
             user_id: caller.user_id(),
             request: &request,
@@ -84,8 +88,10 @@ impl GenerateApi {
             response: &response,
             rate_per_minute: state.settings.generate_rate,
             endpoint: state.settings.runpod.endpoint(request.workflow.kind),
+            dialect,
+            admitted: false,
         };
-        let outcome = generation::accept(&state.pool, &new).await;
+        let outcome = admit_and_accept(&state, &mut new).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
         match outcome? {
             Accepted::New => {
@@ -113,16 +119,36 @@ fn location(id: GenerationId) -> String {
     format!("/api/v1/status/{id}")
 }
 
-fn label(outcome: &Result<Accepted, AcceptError>) -> &'static str {
+/// Refuses what the endpoint of this deployment cannot do.
+fn check_dialect(request: &Request, dialect: Dialect) -> Result<(), ApiError> {
+    let refusals = match dialect {
+        Dialect::Product => Vec::new(),
+        Dialect::WorkerComfyui => graph::refusals(request.workflow.kind, &request.parameters),
+    };
+    let faults: Vec<_> = refusals
+        .into_iter()
+        .map(|(parameter, detail)| Fault { pointer: format!("/input_data/{parameter}"), detail })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidRequest(faults)) }
+}
+
+/// Accepts the request; if it brings pictures that must be looked at, admits it first and looks at them.
+async fn admit_and_accept(state: &ApiState, new: &mut NewGeneration<'_>) -> Result<Accepted, ApiError> {
+    if generate_pictures::need_a_look(new.request) {
+        if let Some(replayed) = generation::admit(&state.pool, new).await? {
+            return Ok(replayed);
+        }
+        generate_pictures::provide(state, new.user_id, new.request).await?;
+        new.admitted = true;
+    }
+    Ok(generation::accept(&state.pool, new).await?)
+}
+
+fn label(outcome: &Result<Accepted, ApiError>) -> &'static str {
     match outcome {
         Ok(Accepted::New) => "accepted",
         Ok(Accepted::Replayed { .. }) => "replayed",
-        Err(AcceptError::InsufficientCredits { .. }) => "insufficient_credits",
-        Err(AcceptError::RateLimited { .. }) => "rate_limited",
-        Err(AcceptError::KeyReused) => "key_reused",
-        Err(AcceptError::NoProfile) => "no_profile",
-        Err(AcceptError::ProjectNotFound) => "project_not_found",
-        Err(AcceptError::Database(_)) => "error",
+        Err(refusal) => refusal.code().as_str(),
     }
 }
 
@@ -177,6 +203,7 @@ impl ApiResponse for GenerateAnswer {
             Code::RequestTimeout,
             Code::PayloadTooLarge,
             Code::UnsupportedMediaType,
+            Code::UnsupportedPicture,
             Code::InvalidRequest,
             Code::RateLimited,
             Code::InternalError,

@@ -4,6 +4,7 @@ pub(crate) mod credits;
 pub(crate) mod files;
 pub(crate) mod generate;
 mod generate_body;
+mod generate_pictures;
 pub(crate) mod generations;
 pub(crate) mod health;
 mod input_schema;

@@ -21,6 +21,7 @@ pub(crate) enum Code {
     RequestTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,
+    UnsupportedPicture,
     InvalidRequest,
     IdempotencyKeyReused,
     RateLimited,
@@ -30,7 +31,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
@@ -45,6 +46,7 @@ impl Code {
         Self::RequestTimeout,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::UnsupportedPicture,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
         Self::RateLimited,
@@ -96,6 +98,9 @@ impl Code {
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
             Self::PayloadTooLarge => "The body is over the limit that `detail` names.",
             Self::UnsupportedMediaType => "Send the body as `application/json`.",
+            Self::UnsupportedPicture => {
+                "`errors` names each picture of a type that is not taken. Send PNG, JPEG or WebP."
+            }
             Self::InvalidRequest => "`errors` lists every fault of the body, each with its JSON pointer.",
             Self::IdempotencyKeyReused => {
                 "This idempotency key belongs to another request. Use a new key for each new intent."
@@ -123,6 +128,9 @@ impl Code {
             Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
+            }
+            Self::UnsupportedPicture => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-picture", "Unsupported picture")
             }
             Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request"),
             Self::IdempotencyKeyReused => {

@@ -18,7 +18,7 @@ use poem::http::StatusCode;
 use shared::credits::Credits;
 use shared::generation::{AcceptError, CancelError};
 use shared::images::{BadLink, OpenError, StoreError};
-use shared::workflow::Fault;
+use shared::workflow::{Fault, NO_SUCH_PICTURE};
 
 pub(crate) use code::Code;
 pub(crate) use problem::{Problem, document};
@@ -59,7 +59,9 @@ pub(crate) enum ApiError {
     PayloadTooLarge(String),
     #[error("the body must be sent as application/json")]
     UnsupportedMediaType,
-    #[error("{}", if .0.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", .0.len()) })]
+    #[error("{}", counted(.0))]
+    UnsupportedPicture(Vec<Fault>),
+    #[error("{}", counted(.0))]
     InvalidRequest(Vec<Fault>),
     #[error("this idempotency key was used with another request")]
     KeyReused,
@@ -69,6 +71,10 @@ pub(crate) enum ApiError {
     Internal(#[source] Cause),
     #[error("a part of the service does not answer at present")]
     Unavailable { retry_after: Duration, source: Cause },
+}
+
+fn counted(faults: &[Fault]) -> String {
+    if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) }
 }
 
 /// What went wrong behind a 5xx: for the log only.
@@ -91,6 +97,7 @@ impl ApiError {
             Self::RequestTimeout(_) => Code::RequestTimeout,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::UnsupportedPicture(_) => Code::UnsupportedPicture,
             Self::InvalidRequest(_) => Code::InvalidRequest,
             Self::KeyReused => Code::IdempotencyKeyReused,
             Self::RateLimited { .. } => Code::RateLimited,
@@ -148,6 +155,10 @@ impl From<AcceptError> for ApiError {
             AcceptError::KeyReused => Self::KeyReused,
             AcceptError::NoProfile => Self::NoProfile,
             AcceptError::ProjectNotFound => Self::ProjectNotFound,
+            AcceptError::NoSuchOutput { pointers } => {
+                let fault = |pointer| Fault { pointer, detail: NO_SUCH_PICTURE.to_owned() };
+                Self::InvalidRequest(pointers.into_iter().map(fault).collect())
+            }
             AcceptError::Database(error) => error.into(),
         }
     }

@@ -87,7 +87,9 @@ impl Problem {
 fn faults(error: &ApiError) -> Option<Vec<ProblemFault>> {
     let fault = |pointer: &str, detail: &str| ProblemFault { pointer: pointer.to_owned(), detail: detail.to_owned() };
     match error {
-        ApiError::InvalidRequest(faults) => Some(faults.iter().map(|f| fault(&f.pointer, &f.detail)).collect()),
+        ApiError::InvalidRequest(faults) | ApiError::UnsupportedPicture(faults) => {
+            Some(faults.iter().map(|f| fault(&f.pointer, &f.detail)).collect())
+        }
         ApiError::ProjectNotFound => Some(vec![fault("/project_id", "no such project of yours")]),
         ApiError::UserMismatch => Some(vec![fault("/user_id", "not the id of the token's user")]),
         _ => None,

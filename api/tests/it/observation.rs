@@ -100,7 +100,7 @@ async fn counts_are_what_happened_and_routes_are_those_of_the_document() {
     for line in [
         r#"shootx_accepts_total{outcome="accepted"} 1"#,
         r#"shootx_accepts_total{outcome="replayed"} 1"#,
-        r#"shootx_accepts_total{outcome="insufficient_credits"} 1"#,
+        r#"shootx_accepts_total{outcome="insufficient-credits"} 1"#,
         r#"shootx_webhooks_total{outcome="refused"} 1"#,
         r#"shootx_http_requests_total{route="/api/v1/status/{generation_id}",method="GET",status="200"} 1"#,
         r#"shootx_http_requests_total{route="none",method="GET",status="404"} 1"#,

@@ -2,6 +2,8 @@
 
 pub mod collect;
 mod keeper;
+mod pictures;
+mod submission;
 pub mod submit;
 
 use shared::generation::attempt;

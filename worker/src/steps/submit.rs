@@ -6,14 +6,12 @@ use chrono::TimeDelta;
 use shared::generation::attempt;
 use shared::generation::budget::{self, RUN_PER_SECOND};
 use shared::generation::lease::{self, Leased};
-use shared::generation::webhook_url::{self, WebhookRef};
-use shared::generation::{Callback, Event, PROVIDER_TTL_MARGIN, WEBHOOK_GRACE};
+use shared::generation::{Callback, Event};
 use shared::ids::GenerationId;
 use shared::retry;
-use shared::runpod::{ProviderError, ProviderJobId, Submission};
-use shared::workflow::product_input;
+use shared::runpod::{ProviderError, ProviderJobId};
 
-use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, trace};
 use crate::state::WorkerState;
 
 /// Tries of one submission within one lease; later tries are later jobs.
@@ -48,11 +46,14 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     if let Some(known) = attempt::list_open(&state.pool, run.generation_id).await?.into_iter().next() {
         return Ok(submitted(&known.provider_job_id, Callback::Received));
     }
+    let submission = match submission::prepare(state, leased).await? {
+        Ok(submission) => submission,
+        Err(event) => return Ok(event),
+    };
     match budget::take_slot(&state.pool, &run.endpoint, "run", RUN_PER_SECOND).await? {
         Some(wait) => tokio::time::sleep(wait).await,
         None => return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) }),
     }
-    let submission = submission(state, leased).await?;
     // Whoever took the run over waits for this attempt only so long. What is said here is dropped by the commit.
     if !lease::renew(&state.pool, run.generation_id, leased.lease_id).await? {
         return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) });
@@ -76,25 +77,6 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
 
 fn submitted(provider_job_id: &ProviderJobId, callback: Callback) -> Event {
     Event::Submitted { provider_job_id: provider_job_id.to_string(), callback }
-}
-
-async fn submission(state: &WorkerState, leased: &Leased) -> Result<Submission, StepError> {
-    let run = &leased.run;
-    let parameters = attempt::parameters(&state.pool, run.generation_id).await?;
-    let outputs = u8::try_from(run.outputs_asked).expect("the schema bounds outputs to 1 to 4");
-    let format = run.output_format.parse().expect("accept stores only formats it knows");
-    let ttl = (run.deadline_at - leased.now() + PROVIDER_TTL_MARGIN).to_std().unwrap_or_default();
-    let link = WebhookRef {
-        generation_id: run.generation_id,
-        attempt: run.attempt,
-        expires_at: run.deadline_at + WEBHOOK_GRACE,
-    };
-    Ok(Submission {
-        input: product_input(&run.workflow, &parameters, outputs, format, run.seed),
-        webhook: state.webhooks_enabled.then(|| webhook_url::build(&state.public_url, &state.webhook_secrets, &link)),
-        execution_timeout: Duration::from_secs(u64::from(run.max_seconds.unsigned_abs())),
-        ttl,
-    })
 }
 
 /// The wait before another job, after so many tries in a row.

@@ -30,8 +30,8 @@ use self::execute::{Outcome, Remembered};
 use super::output::File;
 use crate::net::lock;
 
-/// Graphs that run at a time.
-const GRAPHS_AT_ONCE_MAX: usize = 4;
+/// Graphs that run at a time. A large one takes a gigabyte.
+const GRAPHS_AT_ONCE_MAX: usize = 2;
 /// Endpoints whose worker is kept; with one more all start anew.
 const WORKERS_MAX: usize = 16;
 

@@ -4,9 +4,9 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-use raster::Raster;
+use raster::{CHANNELS_MAX, Raster};
 
-use super::{Arguments, Data, Input, Made, Node, Takes, choice, image, input};
+use super::{Arguments, Data, Input, Made, Node, Takes, choice, image, input, room};
 use crate::runpod::comfy::disk::{Disk, OUTPUT, TEMP, Target, annotated_path};
 use crate::runpod::comfy::python::{Exception, repr_text};
 
@@ -47,6 +47,8 @@ fn load(arguments: &Arguments<'_>, disk: &Disk) -> Result<DynamicImage, Exceptio
     };
     let reader = ImageReader::new(Cursor::new(&*bytes)).with_guessed_format().map_err(|_| unidentified())?;
     let mut decoder = reader.into_decoder().map_err(|_| unidentified())?;
+    let (width, height) = decoder.dimensions();
+    room(1, (side(width), side(height)), CHANNELS_MAX)?;
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder)
         .map_err(|_| Exception::new("OSError", "image file is truncated (0 bytes not processed)"))?;
@@ -79,8 +81,11 @@ fn load_mask(arguments: &Arguments<'_>, disk: &Disk) -> Result<Made, Exception> 
     }))
 }
 
+fn side(pixels: u32) -> usize {
+    usize::try_from(pixels).unwrap_or(usize::MAX)
+}
+
 fn size(picture: &DynamicImage) -> (usize, usize) {
-    let side = |pixels: u32| usize::try_from(pixels).unwrap_or(usize::MAX);
     (side(picture.width()), side(picture.height()))
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::super::disk::DISK_BYTES_MAX;
 use super::{Prompt, Value, Worker, json, node, opened, row, run, save};
 
@@ -143,6 +146,14 @@ fn bytes_that_are_no_picture_fail_in_the_node() {
         let start = format!("Workflow execution error: Node Type: LoadImage, Node ID: 1, Message: {message}");
         assert!(failure.details[0].starts_with(&start), "{:?}", failure.details);
     }
+}
+
+#[test]
+fn a_picture_that_would_fill_the_memory_is_not_decoded() {
+    let header = b"GIF89a\xff\xff\xff\xff\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\xff\xff\xff\xff\x00";
+    let images = json!([{"name": "x.gif", "image": STANDARD.encode(header)}]);
+    let failure = run(&worker(), &copied("x.gif", "a"), &images).expect_err("it fails");
+    assert!(failure.details[0].contains("can't allocate memory"), "{:?}", failure.details);
 }
 
 #[test]

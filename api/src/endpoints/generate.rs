@@ -54,6 +54,11 @@ impl GenerateApi {
     /// Reserves the price and starts the workflow. Follow it at the address in `Location`. What is not delivered
     /// is refunded. Names in the body may also be spelt in camelCase.
     ///
+    /// A picture is given as a storage path, an `https` address or base64. What can be told of it at once is refused
+    /// before anything is charged: 415 for a type that is not taken, 422 for what is damaged, absent or not the caller's.
+    /// An address is asked after the answer: if it cannot be used, the generation fails and is refunded. What this
+    /// deployment cannot do is refused with 422 too; `list_workflows` does not offer it.
+    ///
     /// With an `Idempotency-Key` a repeat of the same request within 24 hours is answered as the first time and
     /// charged once.
     #[oai(path = "/generate", method = "post", operation_id = "create_generation")]

@@ -75,40 +75,27 @@ fn admit_null(map: &mut Mapping) {
     }
 }
 
-/// Takes away the values that are `refused`: the words of a choice, a range but its least, or the property itself.
+/// Takes away the values that are `refused`: words of a choice, or that a flag is set.
 fn restrict(schema: &mut Value, parameter: &Parameter, refused: &dyn Fn(&serde_json::Value) -> bool) {
-    let properties = schema["properties"].as_mapping_mut().expect("an object has properties");
-    let property = properties.get_mut(parameter.name).expect("every parameter is a property");
-    let is_offered = match parameter.kind {
+    let property = &mut schema["properties"][parameter.name];
+    match parameter.kind {
         Kind::Choice(_) | Kind::IntegerChoice(_) => {
             let words = property["enum"].as_sequence_mut().expect("a choice lists its words");
             words.retain(|word| word.is_null() || !refused(&json(word)));
-            words.iter().any(|word| !word.is_null())
         }
-        Kind::Flag => {
-            let [off, on] = [false, true].map(|flag| !refused(&flag.into()));
-            if on != off {
-                let null = property["type"].is_sequence().then_some(Value::Null);
-                property["enum"] = [Value::from(on)].into_iter().chain(null).collect();
-            }
-            on || off
+        Kind::Flag if refused(&true.into()) => {
+            let null = property["type"].is_sequence().then_some(Value::Null);
+            property["enum"] = [Value::from(false)].into_iter().chain(null).collect();
         }
-        Kind::Number { min, max } => range(property, !refused(&min.into()), !refused(&max.into())),
-        Kind::Integer { min, max } => range(property, !refused(&min.into()), !refused(&max.into())),
-        Kind::Text { .. } | Kind::Colour | Kind::Picture | Kind::Pictures { .. } => !refused(&"".into()),
-        Kind::Object(_) => !refused(&serde_json::json!({})),
-    };
-    if !is_offered {
-        properties.remove(parameter.name);
+        Kind::Flag
+        | Kind::Text { .. }
+        | Kind::Integer { .. }
+        | Kind::Number { .. }
+        | Kind::Colour
+        | Kind::Picture
+        | Kind::Pictures { .. }
+        | Kind::Object(_) => {}
     }
-}
-
-/// Narrows a range to its least where only that is offered.
-fn range(property: &mut Value, least: bool, greatest: bool) -> bool {
-    if least && !greatest {
-        property["maximum"] = property["minimum"].clone();
-    }
-    least || greatest
 }
 
 fn json(value: &Value) -> serde_json::Value {
@@ -124,4 +111,30 @@ fn condition(parameter: &Parameter) -> Option<Value> {
         name = parameter.name
     );
     Some(serde_yaml::from_str(&text).expect("a schema"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared::workflow::{Parameter, WorkflowType};
+
+    use super::{input_schema, json};
+
+    fn properties(workflow: WorkflowType, refused: impl Fn(&str, &Value) -> bool) -> Value {
+        let refused = |parameter: &Parameter, value: &Value| refused(parameter.name, value);
+        json(&input_schema(workflow.workflow(), &refused))["properties"].clone()
+    }
+
+    #[test]
+    fn a_word_that_is_refused_is_not_offered() {
+        let resize = properties(WorkflowType::Resize, |_, value| value == "content_aware");
+        assert_eq!(resize["fill_mode"]["enum"], json!(["stretch", "crop", "letterbox", null]));
+    }
+
+    #[test]
+    fn a_flag_that_must_not_be_set_offers_only_that() {
+        let upscale = properties(WorkflowType::Upscale, |name, value| name == "enhance_face" && *value == true);
+        assert_eq!(upscale["enhance_face"]["enum"], json!([false, null]));
+        assert_eq!(upscale["add_details"].get("enum"), None);
+    }
 }

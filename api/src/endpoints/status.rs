@@ -76,7 +76,9 @@ pub(super) struct GenerationBody {
     /// Why it failed and what to do, for people. Null unless failed.
     #[oai(nullable)]
     error: Option<String>,
-    /// Why it failed, for programs, such as `cancelled`. Null unless failed.
+    /// Why it failed, for programs: `cancelled`, `deadline`, `timeout`, `invalid_input`, `insufficient_resolution`;
+    /// `input_unavailable`, `input_unsupported`, `input_damaged`, `input_too_large` of a picture that `error` names;
+    /// or a word for a mistake of ours, open to grow. Null unless failed.
     #[oai(nullable)]
     error_code: Option<String>,
     /// What it costs. Null for generations from before this service.

@@ -11,8 +11,9 @@ use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Any, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::workflow::{CATALOGUE, Workflow};
+use shared::workflow::{CATALOGUE, Dialect, Parameter, Workflow, graph};
 
 use super::input_schema::input_schema;
 use super::{Tag, header as answer_header, json_answer, responses};
@@ -121,7 +122,13 @@ impl List {
 }
 
 fn entry(workflow: &'static Workflow, state: &ApiState) -> Entry {
-    let _dialect = state.settings.runpod.dialect(workflow.kind);
+    let refused = |parameter: &Parameter, value: &Value| match state.settings.runpod.dialect(workflow.kind) {
+        Dialect::Product => false,
+        Dialect::WorkerComfyui => {
+            let alone = [(parameter.name.to_owned(), value.clone())].into_iter().collect();
+            !graph::refusals(workflow.kind, &alone).is_empty()
+        }
+    };
     Entry {
         workflow_type: workflow.kind.as_str().to_owned(),
         title: workflow.title.to_owned(),
@@ -135,7 +142,7 @@ fn entry(workflow: &'static Workflow, state: &ApiState) -> Entry {
         target_seconds: seconds(workflow.target),
         max_seconds: seconds(workflow.max),
         formats: workflow.formats.iter().map(|format| format.as_str().to_owned()).collect(),
-        input_schema: Any(input_schema(workflow, &|_, _| false)),
+        input_schema: Any(input_schema(workflow, &refused)),
     }
 }
 

@@ -224,3 +224,31 @@ async fn properties_are_listed_in_the_order_of_the_catalogue() {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
     stack.finish().await;
 }
+
+#[tokio::test]
+async fn what_the_endpoint_cannot_do_is_neither_offered_nor_taken() {
+    let graphs = ["RESIZE", "UPSCALE", "GRAPHIC_TRANSFER"].map(|name| format!("COMFYUI_DIALECT_{name}"));
+    let changes: Vec<_> = graphs.iter().map(|name| (name.as_str(), "worker-comfyui")).collect();
+    let stack = Stack::with(&changes).await;
+    let user = stack.sign_up().await;
+    let listed = listed(&stack).await;
+    for (workflow, name) in
+        [("resize", "fill_mode"), ("upscale", "enhance_face"), ("graphic_transfer", "match_perspective")]
+    {
+        let entry = listed.iter().find(|entry| entry["workflow_type"] == workflow).unwrap();
+        let schema = jsonschema::draft202012::new(&entry["input_schema"]).unwrap();
+        let input = whole(workflow);
+        let faults: Vec<_> = schema.iter_errors(&input).map(|error| error.instance_path().to_string()).collect();
+        assert_eq!(faults, [format!("/{name}")]);
+        let body =
+            json!({ "workflow_type": workflow, "input_data": changed(&input, &format!("/{name}"), json!(null)) });
+        assert!(schema.is_valid(&body["input_data"]));
+
+        let own = input.to_string().replace(UPLOAD.split('/').next().unwrap(), &user.id.to_string());
+        let own: Value = serde_json::from_str(&own).unwrap();
+        let body = json!({ "workflow_type": workflow, "input_data": own });
+        let refused = user.client.generate(&body).await.unwrap().expecting(422);
+        assert_eq!(refused.body["errors"][0]["pointer"], format!("/input_data/{name}"));
+    }
+    stack.finish().await;
+}

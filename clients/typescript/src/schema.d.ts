@@ -18,6 +18,11 @@ export interface paths {
          * @description Reserves the price and starts the workflow. Follow it at the address in `Location`. What is not delivered
          *     is refunded. Names in the body may also be spelt in camelCase.
          *
+         *     A picture is given as a storage path, an `https` address or base64. What can be told of it at once is refused
+         *     before anything is charged: 415 for a type that is not taken, 422 for what is damaged, absent or not the caller's.
+         *     An address is asked after the answer: if it cannot be used, the generation fails and is refunded. What this
+         *     deployment cannot do is refused with 422 too; `list_workflows` does not offer it.
+         *
          *     With an `Idempotency-Key` a repeat of the same request within 24 hours is answered as the first time and
          *     charged once.
          */
@@ -405,7 +410,11 @@ export interface components {
             image_urls: string[];
             /** @description Why it failed and what to do, for people. Null unless failed. */
             error: string | null;
-            /** @description Why it failed, for programs, such as `cancelled`. Null unless failed. */
+            /**
+             * @description Why it failed, for programs: `cancelled`, `deadline`, `timeout`, `invalid_input`, `insufficient_resolution`;
+             *     `input_unavailable`, `input_unsupported`, `input_damaged`, `input_too_large` of a picture that `error` names;
+             *     or a word for a mistake of ours, open to grow. Null unless failed.
+             */
             error_code: string | null;
             /** @description What it costs. Null for generations from before this service. */
             cost: components["schemas"]["Cost"] | (null);
@@ -807,7 +816,7 @@ export interface components {
          * @description The stable name of a problem: the last part of its `type`, and its `code`.
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "method-not-allowed" | "request-timeout" | "payload-too-large" | "unsupported-media-type" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "internal-error" | "unavailable";
+        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "method-not-allowed" | "request-timeout" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "internal-error" | "unavailable";
         /**
          * ProblemFault
          * @description One fault of a body.
@@ -1785,7 +1794,7 @@ export interface operations {
                      *       "stage": "cancelled",
                      *       "progress": 100,
                      *       "image_urls": [],
-                     *       "error": "The generation was cancelled. Its credits were refunded.",
+                     *       "error": "You cancelled this generation. Your credits were refunded.",
                      *       "error_code": "cancelled",
                      *       "cost": {
                      *         "price": 2,

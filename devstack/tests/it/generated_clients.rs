@@ -1,13 +1,15 @@
-//! What others make of `openapi.yaml`: its linter and three generators of clients. Tools that cannot be installed here are
-//! named, and their tests skipped.
+//! What others make of `openapi.yaml`: its linter, three generators of clients, and our TypeScript client, which runs one
+//! generation of each workflow. Tools that cannot be installed here are named, and their tests skipped.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::process::Command;
+use devstack::test_stack::TestStack;
+use tokio::process::{Child, Command};
 
 /// How scripts say that what they need is not to be had here.
 const EXIT_SKIP: i32 = 75;
@@ -15,6 +17,11 @@ const EXIT_SKIP: i32 = 75;
 const TOOL_MAX: Duration = Duration::from_secs(120);
 /// How long a tool may take with being installed.
 const INSTALL_MAX: Duration = Duration::from_secs(400);
+/// Rounds of the worker while a client's program runs, and how long each listens for its end.
+const ROUNDS_MAX: u32 = 2_000;
+const ROUND: Duration = Duration::from_millis(50);
+/// What a round moves the clock by.
+const ROUND_STEP: Duration = Duration::from_secs(1);
 /// Modules of the client in Python, at least: a file for each schema and operation.
 const PYTHON_MODULES_MIN: usize = 60;
 
@@ -98,6 +105,49 @@ async fn the_committed_types_are_those_of_the_document() {
     let Some(now) = script("client-schema", &[]).await else { return };
     let committed = std::fs::read_to_string(checkout().join("clients/typescript/src/schema.d.ts")).unwrap();
     assert!(committed == now, "clients/typescript/src/schema.d.ts is stale: run `make client`");
+}
+
+#[tokio::test]
+async fn our_client_runs_each_of_the_ten_workflows() {
+    let Some(work) = compiled("ten-workflows").await else { return };
+
+    let stack = TestStack::new().await;
+    let user = stack.user().await;
+    let mut program = command("node", &work);
+    program.arg("compiled/test/ten-workflows.js").stdout(Stdio::piped()).stderr(Stdio::piped());
+    program.env("SHOOTX_URL", stack.api_url.as_str().trim_end_matches('/'));
+    program.env("SHOOTX_TOKEN", &user.signed_in.token).env("SHOOTX_USER_ID", user.id().to_string());
+    let said = working(&stack, program.spawn().unwrap()).await;
+
+    let delivered: BTreeMap<String, String> = serde_json::from_str(&said).unwrap();
+    let expected = [
+        ("background", "avif"),
+        ("color_change", "jpg"),
+        ("graphic_transfer", "webp"),
+        ("lifestyle", "webp"),
+        ("model", "png"),
+        ("poster", "png"),
+        ("resize", "png"),
+        ("tryon", "webp"),
+        ("upscale", "jpg"),
+        ("video", "mp4"),
+    ];
+    assert!(delivered.iter().map(|(workflow, format)| (workflow.as_str(), format.as_str())).eq(expected), "{said}");
+    stack.reconcile().await;
+}
+
+/// Works and lets time pass for as long as the program runs; what it has printed.
+async fn working(stack: &TestStack, mut program: Child) -> String {
+    for _ in 0..ROUNDS_MAX {
+        stack.drain().await;
+        if tokio::time::timeout(ROUND, program.wait()).await.is_ok() {
+            let output = program.wait_with_output().await.unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            return String::from_utf8(output.stdout).unwrap();
+        }
+        stack.advance(ROUND_STEP).await;
+    }
+    panic!("the program does not end");
 }
 
 #[tokio::test]

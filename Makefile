@@ -12,8 +12,8 @@ WITH_POSTGRES := $(CARGO) run --quiet --package devstack --bin with-postgres --
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
-demo: build ## Boot everything, run one generation and one that fails, print the ledger, exit
-	@$(CARGO) run --quiet --package devstack --bin demo
+demo: build ## Boot everything, run all ten workflows and one generation that fails, print the ledger, exit
+	@$(CARGO) run --quiet --package devstack --bin demo -- $(ARGS)
 
 run: build ## Boot everything and stay up; prints URLs, a token and curl lines that work as pasted
 	@$(CARGO) run --quiet --package devstack --bin run

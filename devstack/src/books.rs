@@ -1,4 +1,4 @@
-//! One user's ledger as text. SQL.
+//! What only the database tells: one user's ledger as text, and how a run was made. SQL.
 
 use std::fmt::Write as _;
 
@@ -29,4 +29,13 @@ pub async fn ledger(pool: &PgPool, user_id: Uuid) -> Result<String, sqlx::Error>
         let _ = writeln!(table, "  {at:<10}  {kind:<12} {amount:>+7} {balance:>8}  {text}");
     }
     Ok(table)
+}
+
+/// What the endpoint spoke that ran the generation.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn dialect(pool: &PgPool, generation_id: Uuid) -> Result<String, sqlx::Error> {
+    let found = sqlx::query_scalar("select dialect from gateway.run where generation_id = $1");
+    found.bind(generation_id).fetch_one(pool).await
 }

@@ -5,15 +5,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use devstack::builders::model;
+use devstack::builders::{model, request};
 use devstack::client::SignedIn;
+use devstack::samples::Sample;
 use devstack::stack::{Interrupt, Stack, StackOptions, local};
+use image::ImageFormat;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// How long the simulated RunPod takes for a generation.
 const GENERATION_TIME: Duration = Duration::from_secs(8);
 /// The token in `.local/token` is made anew this often: it lives for an hour.
 const TOKEN_EVERY: Duration = Duration::from_mins(30);
+/// The side of the picture that may be uploaded.
+const PICTURE_SIDE: u32 = 640;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -56,6 +61,7 @@ async fn run() -> anyhow::Result<()> {
 async fn welcome(stack: &Stack) -> anyhow::Result<SignedIn> {
     let user = stack.auth.sign_up().await?;
     let token_file = keep_token(&user)?;
+    let picture = keep_picture()?;
     let accepted = stack.client(&user.token)?.generate(&model().build()).await?;
     ensure!(accepted.status.as_u16() == 202, "the first generation was refused: {}", accepted.body);
     println!();
@@ -65,21 +71,50 @@ async fn welcome(stack: &Stack) -> anyhow::Result<SignedIn> {
     println!("{:<18} {} / {}", "user", user.email, user.password);
     println!("{:<18} {}", "token", user.token);
     println!("{:<18} {}, renewed while this runs\n", "token, kept in", token_file.display());
-    for line in curl_lines(stack, &token_file, accepted.generation_id()) {
-        println!("{line}\n");
+    for (what, line) in curl_lines(stack, &user, [&token_file, &picture], accepted.generation_id()) {
+        println!("# {what}\n{line}\n");
     }
     println!("Ctrl-C or `make stop` ends it.");
     Ok(user)
 }
 
-fn curl_lines(stack: &Stack, token_file: &Path, generation_id: Uuid) -> [String; 3] {
+/// What can be pasted, in this order.
+fn curl_lines(
+    stack: &Stack,
+    user: &SignedIn,
+    [token_file, picture]: [&Path; 2],
+    generation_id: Uuid,
+) -> [(&'static str, String); 5] {
     let api = stack.api_url.as_str().trim_end_matches('/');
     let curl = format!("curl -s -H \"Authorization: Bearer $(cat '{}')\"", token_file.display());
+    let generate =
+        |body: Value| format!("{curl} -H 'Content-Type: application/json' -d '{body}' {api}/api/v1/generate");
+    let (upload, path) = stack.auth.upload_address(user, "bottle.jpg");
+    // The simulator's key is no secret; a real one is not printed.
+    let is_real = std::env::var_os("SUPABASE_URL").is_some_and(|url| !url.is_empty());
+    let api_key = if is_real { "$SUPABASE_SERVICE_KEY" } else { &stack.auth.api_key };
+    let upload = format!(
+        "{curl} -H \"apikey: {api_key}\" -H 'Content-Type: image/jpeg' --data-binary '@{}' {upload}",
+        picture.display(),
+    );
     [
-        format!("{curl} -H 'Content-Type: application/json' -d '{}' {api}/api/v1/generate", model().build()),
-        format!("{curl} {api}/api/v1/status/{generation_id}"),
-        format!("{curl} {api}/api/v1/credits"),
+        ("A generation: a model.", generate(model().build())),
+        (
+            "How the first one stands, which has been made already.",
+            format!("{curl} {api}/api/v1/status/{generation_id}"),
+        ),
+        ("A picture of one's own, uploaded once as browsers do it.", upload),
+        ("A generation that uses it.", generate(request("resize").picture("input_image", path).build())),
+        ("What can be spent.", format!("{curl} {api}/api/v1/credits")),
     ]
+}
+
+/// A picture to upload.
+fn keep_picture() -> anyhow::Result<PathBuf> {
+    let path = local().join("bottle.jpg");
+    std::fs::write(&path, Sample::Bottle.file(PICTURE_SIDE, ImageFormat::Jpeg))
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(path)
 }
 
 fn keep_token(user: &SignedIn) -> anyhow::Result<PathBuf> {

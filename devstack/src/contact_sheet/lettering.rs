@@ -18,6 +18,8 @@ impl Style {
     pub(super) const TITLE: Self = Self::new(FontWeight::Bold, RasterHeight::Size24, [28, 30, 36]);
     pub(super) const NAME: Self = Self::new(FontWeight::Bold, RasterHeight::Size20, [28, 30, 36]);
     pub(super) const DETAIL: Self = Self::new(FontWeight::Regular, RasterHeight::Size16, [96, 98, 108]);
+    pub(super) const HEADING: Self = Self::new(FontWeight::Regular, RasterHeight::Size20, [96, 98, 108]);
+    pub(super) const DIM: Self = Self::new(FontWeight::Regular, RasterHeight::Size16, [160, 162, 172]);
     pub(super) const ON_DARK: Self = Self::new(FontWeight::Bold, RasterHeight::Size20, [236, 236, 240]);
 
     const fn new(weight: FontWeight, height: RasterHeight, color: [u8; 3]) -> Self {

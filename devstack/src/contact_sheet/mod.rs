@@ -48,7 +48,7 @@ pub fn contact_sheet(title: &str, sections: &[Section]) -> Vec<u8> {
     let mut sheet = RgbImage::from_pixel(layout.width, layout.height, GROUND);
     lettering::write(&mut sheet, (MARGIN, MARGIN), layout.width, Style::TITLE, title);
     for ((section, heading), places) in sections.iter().zip(&layout.headings).zip(&layout.tiles) {
-        lettering::write(&mut sheet, *heading, layout.width, Style::DETAIL, &section.heading);
+        lettering::write(&mut sheet, *heading, layout.width, Style::HEADING, &section.heading);
         for (tile, place) in section.tiles.iter().zip(places) {
             tile::draw(&mut sheet, *place, &tile.name, &preview::read(&tile.bytes));
         }

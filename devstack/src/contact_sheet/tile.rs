@@ -28,6 +28,9 @@ const MAT: Rgb<u8> = Rgb([236, 236, 238]);
 const FILM: Rgb<u8> = Rgb([40, 42, 50]);
 const PALE: Rgb<u8> = Rgb([236, 236, 240]);
 
+/// Below the name of what has no decoder here.
+const NOT_SHOWN: &str = "cannot be shown here";
+
 /// A place on the sheet: left, top, width, height.
 type Place = (u32, u32, u32, u32);
 
@@ -43,7 +46,9 @@ pub(super) fn draw(sheet: &mut RgbImage, (x, y): (u32, u32), name: &str, seen: &
         Preview::Clip { width, height } => film(sheet, fitted(place, *width, *height, true)),
         Preview::Panel(word) => {
             fill(sheet, place, FILM);
-            centred(sheet, place, word);
+            let (left, top, width, height) = place;
+            centred(sheet, (left, top, width, height - Style::NAME.line_height()), Style::ON_DARK, word);
+            centred(sheet, (left, top + Style::NAME.line_height(), width, height), Style::DIM, NOT_SHOWN);
         }
     }
     let (left, right, below) = (x + PADDING, x + WIDTH - PADDING, y + 2 * PADDING + PICTURE);
@@ -56,6 +61,8 @@ fn picture(sheet: &mut RgbImage, place: Place, image: &DynamicImage) {
     let (left, top, width, height) = fitted(place, image.width(), image.height(), false);
     // In one step to twice the size, which is quick, and then finely: a huge picture keeps its look.
     let near = if image.width() > 2 * width { &image.thumbnail_exact(2 * width, 2 * height) } else { image };
+    // A line around it, so that light edges of a picture are not taken for the tile.
+    fill(sheet, (left - 1, top - 1, width + 2, height + 2), EDGE);
     let small = near.resize_exact(width, height, FilterType::CatmullRom).into_rgba8();
     for (x, y, pixel) in small.enumerate_pixels() {
         let [red, green, blue, alpha] = pixel.0;
@@ -100,8 +107,7 @@ fn film(sheet: &mut RgbImage, place: Place) {
     }
 }
 
-fn centred(sheet: &mut RgbImage, (left, top, width, height): Place, word: &str) {
-    let style = Style::ON_DARK;
+fn centred(sheet: &mut RgbImage, (left, top, width, height): Place, style: Style, word: &str) {
     let x = left + width.saturating_sub(style.width(word)) / 2;
     write(sheet, (x, top + (height - style.line_height()) / 2), left + width, style, word);
 }

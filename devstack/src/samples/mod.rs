@@ -17,6 +17,7 @@ const INK: Color = [38, 46, 84];
 const CREAM: Color = [246, 242, 232];
 const TEAL: Color = [42, 140, 138];
 const RED: Color = [222, 72, 62];
+const GOLD: Color = [230, 182, 92];
 const SKIN: Color = [214, 164, 130];
 
 /// What a sample shows. All are square.
@@ -153,10 +154,10 @@ fn bottle(side: u32) -> RgbaImage {
     painting.fill(rounded((0.5, 0.27), (0.07, 0.12), 0.02), amber);
     painting.fill(rounded((0.5, 0.63), (0.19, 0.28), 0.09), amber);
     painting.fill(rounded((0.5, 0.13), (0.09, 0.07), 0.02), |(x, _)| lit([46, 46, 52], 1.5 - 4.0 * (x - 0.47).abs()));
-    painting.fill(rounded((0.5, 0.66), (0.19, 0.14), 0.005), |(x, _)| lit(CREAM, 1.06 - 0.9 * (x - 0.47).abs()));
-    painting.fill(rounded((0.5, 0.60), (0.10, 0.014), 0.0), |_| INK);
+    painting.fill(rounded((0.5, 0.66), (0.165, 0.14), 0.005), |(x, _)| lit(INK, 1.3 - 1.6 * (x - 0.47).abs()));
+    painting.fill(rounded((0.5, 0.60), (0.10, 0.014), 0.0), |_| GOLD);
     painting.fill(rounded((0.5, 0.66), (0.13, 0.008), 0.0), |_| RED);
-    painting.fill(rounded((0.5, 0.71), (0.07, 0.006), 0.0), |_| INK);
+    painting.fill(rounded((0.5, 0.71), (0.07, 0.006), 0.0), |_| GOLD);
     painting.fill(rounded((0.375, 0.62), (0.012, 0.2), 0.012), |_| [250, 214, 150]);
     painting.into_image()
 }

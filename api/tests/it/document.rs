@@ -24,6 +24,7 @@ async fn the_document_is_served_in_both_forms() {
         "/api/v1/status/{generation_id}",
         "/api/v1/webhook/comfyui",
         "/api/v1/credits",
+        "/api/v1/workflows",
         "/api/v1/generations",
         "/api/v1/generations/{generation_id}/cancel",
         "/livez",
@@ -41,6 +42,8 @@ async fn the_page_brings_all_it_needs() {
     assert!(page.header("content-type").starts_with("text/html"));
     let text = page.body.as_str().unwrap();
     assert!(text.contains("SwaggerUIBundle") && text.contains("create_generation"));
+    // What is served beside it, not what poem-openapi wrote before it was completed.
+    assert!(text.contains("\"additionalProperties\": false"));
     for fetched in ["<script src", "<link ", "@import url(\"http", "url(http"] {
         assert!(!text.contains(fetched), "{fetched}");
     }

@@ -1,5 +1,11 @@
 //! JPEG: marked segments, with the compressed scans between them, up to the end-of-image marker.
 
+mod entropy;
+
+#[cfg(test)]
+mod tests;
+
+use self::entropy::Entropy;
 use super::{Broken, Cursor, Survey};
 
 const START: [u8; 2] = [0xFF, 0xD8];
@@ -16,6 +22,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     }
     let mut kept = Vec::with_capacity(file.len());
     kept.extend_from_slice(&START);
+    let mut entropy = Entropy::default();
     loop {
         let marker = next_marker(&mut cursor)?;
         if marker == END_OF_IMAGE {
@@ -26,7 +33,11 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         let length = usize::from(u16::from_be_bytes(cursor.array()?));
         let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
         if marker == START_OF_SCAN {
+            let data = cursor.at;
             skip_scan(&mut cursor)?;
+            entropy.check(body, &file[data..cursor.at])?;
+        } else {
+            entropy.learn(marker, body)?;
         }
         if is_kept(marker, body) {
             kept.extend_from_slice(&[0xFF, marker]);

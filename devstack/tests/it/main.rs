@@ -5,3 +5,4 @@
 mod client;
 mod generated_clients;
 mod test_stack;
+mod workflows;

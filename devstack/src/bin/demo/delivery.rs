@@ -24,14 +24,14 @@ pub(super) struct Delivery {
 
 /// Asks for `order`, waits for it and downloads what was made.
 pub(super) async fn deliver(client: &Client, progress: &Progress, order: Order) -> anyhow::Result<Delivery> {
-    let workflow = order.workflow;
-    deliver_named(client, progress, order).await.with_context(|| format!("the workflow {workflow}"))
+    let label = format!("{} ({})", order.workflow, order.format);
+    deliver_labelled(client, progress, order, &label).await.with_context(|| format!("the workflow {label}"))
 }
 
-async fn deliver_named(client: &Client, progress: &Progress, order: Order) -> anyhow::Result<Delivery> {
-    let label = format!("{} ({})", order.workflow, order.format);
-    let ended = generate(client, progress, label, &order.body).await?;
-    ensure!(ended.status["status"] == "completed", "the generation did not complete: {}", ended.status);
+async fn deliver_labelled(client: &Client, progress: &Progress, order: Order, label: &str) -> anyhow::Result<Delivery> {
+    let ended = generate(client, progress, label.to_owned(), &order.body).await?;
+    let (code, error) = (&ended.status["error_code"], &ended.status["error"]);
+    ensure!(ended.status["status"] == "completed", "generation {} failed: {code}: {error}", ended.generation_id);
     let links = ended.status["image_urls"].as_array().context("a completed generation has no links")?;
     let mut outputs = Vec::with_capacity(links.len());
     for link in links {

@@ -32,10 +32,10 @@
 //! | `POST /cancel/{id}`, `POST /retry/{id}`, `POST /purge-queue`, `GET /health` | |
 //! | `GET /files/{id}/{n}.{png,gif,mp4}` (at the root) | an output by URL |
 //!
-//! The workers speak two dialects, and a job's input says which. The product endpoint's is `{workflow_type, input, num_outputs, output_format, seed?}`, for all ten
-//! workflows. An input picture is a PNG, JPEG or WebP as base64, plain or as a data URI; no URL is fetched. Whatever is missing,
-//! out of range, unknown, no picture or a damaged one is refused as `INVALID_INPUT`, a side under [`runpod::INPUT_SIDE_MIN`] as
-//! `INSUFFICIENT_RESOLUTION`, and `details.field` says which: `pose`, `position.x`, `input_images[1]`.
+//! The workers speak two dialects, and a job's input says which. The product endpoint's is `{workflow_type, input, num_outputs,
+//! output_format, seed?}`, for all ten workflows. An input picture is a PNG, JPEG or WebP as base64, plain or as a data URI; no URL
+//! is fetched. Whatever is missing, out of range, unknown, no picture or a damaged one is refused as `INVALID_INPUT`, a side under
+//! [`runpod::INPUT_SIDE_MIN`] as `INSUFFICIENT_RESOLUTION`, and `details.field` says which: `pose`, `position.x`, `input_images[1]`.
 //!
 //! What they draw is visibly made of its inputs, the same for the same request and seed, and different otherwise (an `upscale` or
 //! `resize` with another seed only in a few grains). It is a PNG whatever `output_format` says, and as large as its input, its
@@ -50,7 +50,7 @@
 //! a file is read by whoever knows its name, and the graph that ran last yields the same files when it runs again. Over 128 MiB the
 //! oldest files go.
 //!
-//! Results are kept for 30 minutes, ttl and executionTimeout are obeyed, the documented request rates give 429.
+//! Results are kept for 30 minutes, and inputs with them; ttl and executionTimeout are obeyed, the documented request rates give 429.
 //!
 //! With `generation_time` zero a job is complete at the first look. With [`Time::Manual`] the clock stands still: a job ends by
 //! [`RunPodHandle::advance`], [`RunPodHandle::complete`] or [`RunPodHandle::fail`], and no test needs to sleep.
@@ -63,8 +63,8 @@
 //! and RunPod's Python client.
 //!
 //! Control, for other processes: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/jobs?prompt_contains=&endpoint=` (counts, and
-//! the jobs with their input, webhook and faults); `GET /_sim/pods`; `POST /_sim/jobs/{id}/complete`; `POST
-//! /_sim/jobs/{id}/fail {"error"}`; `POST /_sim/advance {"ms"}`; `POST /_sim/offline {"ms"}`.
+//! the jobs with their webhook and faults, and their input until they are deleted); `GET /_sim/pods`; `POST
+//! /_sim/jobs/{id}/complete`; `POST /_sim/jobs/{id}/fail {"error"}`; `POST /_sim/advance {"ms"}`; `POST /_sim/offline {"ms"}`.
 //!
 //! # Supabase ([`SupabaseSim`])
 //!

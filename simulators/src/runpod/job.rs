@@ -86,7 +86,7 @@ pub struct JobView {
     pub endpoint: String,
     /// The status as `/status` shows it.
     pub status: String,
-    /// The `input` it was made with.
+    /// The `input` it was made with; null once the job is deleted, as it may hold megabytes of pictures.
     pub input: Value,
     /// Whether a cancel was asked for.
     pub cancelled: bool,
@@ -135,8 +135,11 @@ impl Job {
         self.attached.pod.clone().filter(|_| held)
     }
 
-    /// Forgets what a worker sent for it, and what that weighs.
-    pub(super) fn drop_results(&mut self) {
+    /// Deletes it: what stays is that it was made, and nothing that weighs.
+    pub(super) fn delete(&mut self) {
+        self.gone = true;
+        self.input = Arc::default();
+        self.recipe = Arc::new(self.recipe.emptied());
         self.attached = Attached { pod: self.attached.pod.take(), held: self.attached.held, ..Attached::default() };
         if let State::Ended(ending) = &mut self.state {
             *ending = Arc::new(ending.without_output());

@@ -48,9 +48,10 @@ impl Recipe {
         Self { job_id, base_url, work, plan, drawn: Mutex::new(None), shelved: AtomicBool::new(false) }
     }
 
-    /// The same without what was drawn.
+    /// The same without what was drawn, and without what it was drawn from: nothing can be drawn any more.
     pub(super) fn emptied(&self) -> Self {
-        Self::new(self.job_id.clone(), self.base_url.clone(), self.work.clone(), self.plan.clone())
+        let work = self.work.as_ref().map(Work::emptied).map_err(Refused::clone);
+        Self::new(self.job_id.clone(), self.base_url.clone(), work, self.plan.clone())
     }
 
     /// The pictures as files, drawn now unless they are at hand. Drawing takes a tenth of a second for each megapixel.
@@ -181,12 +182,19 @@ mod tests {
 
     use super::*;
 
-    fn recipe(id: &str) -> Arc<Recipe> {
-        let input = json!({"workflow_type": "model", "input":
-            {"gender": "male", "pose": "action", "age_range": "50+", "ethnicity": "hispanic"}});
-        let work = Work::read(&Arc::new(input), id, (16, 16), &Arc::default());
+    fn recipe_of(id: &str, input: &Arc<Value>) -> Arc<Recipe> {
+        let work = Work::read(input, id, (16, 16), &Arc::default());
         let plan = Plan::new(ImageForm::Base64, Duration::ZERO, Vec::new());
         Arc::new(Recipe::new(id.to_owned(), "http://simulated".to_owned(), work, plan))
+    }
+
+    fn model() -> Value {
+        let parameters = json!({"gender": "male", "pose": "action", "age_range": "50+", "ethnicity": "hispanic"});
+        json!({"workflow_type": "model", "input": parameters})
+    }
+
+    fn recipe(id: &str) -> Arc<Recipe> {
+        recipe_of(id, &Arc::new(model()))
     }
 
     #[test]
@@ -200,5 +208,18 @@ mod tests {
         }
         assert_eq!(recipes.each_ref().map(|recipe| recipe.drawn_bytes() > 0), [false, true, true]);
         assert_eq!(recipes[0].files()[0].bytes, drawn[0]);
+    }
+    #[test]
+    fn an_emptied_recipe_has_nothing_of_the_input() {
+        let graph = json!({
+            "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 0}},
+            "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "a"}},
+        });
+        for (id, input) in [("a", model()), ("b", json!({ "workflow": graph }))] {
+            let input = Arc::new(input);
+            let recipe = recipe_of(id, &input).emptied();
+            assert!(recipe.work.is_ok());
+            assert_eq!(Arc::strong_count(&input), 1);
+        }
     }
 }

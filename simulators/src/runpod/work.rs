@@ -74,6 +74,14 @@ impl Work {
         Order::read(input, job_id, size).map(Self::Product).map_err(Refused::Product)
     }
 
+    /// The same without the job's input, which nothing can be made of any more.
+    pub(super) fn emptied(&self) -> Self {
+        match self {
+            Self::Product(order) => Self::Product(order.emptied()),
+            Self::Comfy(prompt) => Self::Comfy(prompt.emptied()),
+        }
+    }
+
     /// How many pictures there will be, unless a fault says otherwise.
     pub(super) fn outputs(&self) -> usize {
         match self {

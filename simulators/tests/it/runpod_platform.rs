@@ -61,7 +61,8 @@ async fn a_result_is_kept_for_thirty_minutes() {
     assert_eq!(client.status_code(&id).await, 200);
     sim.advance(Duration::from_secs(1));
     assert_eq!(client.status_code(&id).await, 404);
-    assert!(sim.job(&id).unwrap().gone, "tests still see that it was made");
+    let job = sim.job(&id).unwrap();
+    assert!(job.gone && job.input.is_null(), "tests still see that it was made, and nothing that weighs: {job:?}");
 }
 
 #[tokio::test]
@@ -124,6 +125,7 @@ async fn purging_removes_what_is_queued_and_health_counts_the_rest() {
     assert_eq!(health["workers"].as_object().unwrap().len(), 6);
     assert_eq!(client.post("purge-queue").await, (200, json!({"removed": 1, "status": "completed"})));
     assert_eq!(client.status_code(&queued).await, 404);
+    assert!(sim.job(&queued).unwrap().input.is_null() && !sim.job(&running).unwrap().input.is_null());
     assert_eq!((client.status_code(&running).await, client.status_code(&cancelled).await), (200, 200));
 }
 

@@ -106,6 +106,11 @@ impl Prompt {
         Ok(Self { input: Arc::clone(input), worker: Arc::clone(worker), saved: saved.into(), error })
     }
 
+    /// The same without the job's input: a picture that the disk loses can no longer be made again.
+    pub(super) fn emptied(&self) -> Self {
+        Self { input: Arc::default(), ..self.clone() }
+    }
+
     /// How many pictures the graph made.
     pub(super) fn outputs(&self) -> usize {
         self.saved.len()

@@ -54,7 +54,7 @@ impl Engine {
         for id in self.queues.remove(endpoint).unwrap_or_default() {
             // One that was cancelled or has expired while it waited is no longer queued.
             if let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.gone && !job.is_ended()) {
-                job.gone = true;
+                job.delete();
                 removed += 1;
             }
         }

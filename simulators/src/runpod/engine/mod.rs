@@ -243,9 +243,9 @@ impl Engine {
         self.end(id, ending, at);
     }
 
-    /// Ends a job, whatever it was doing, unless it has ended.
+    /// Ends a job, whatever it was doing, unless it has ended or is deleted.
     pub(super) fn end(&mut self, id: &str, ending: Ending, at: Duration) -> bool {
-        let Some(job) = self.jobs.get_mut(id).filter(|job| !job.is_ended()) else { return false };
+        let Some(job) = self.jobs.get_mut(id).filter(|job| !job.is_ended() && !job.gone) else { return false };
         let was_running = matches!(job.state, State::Running);
         let cancelled = ending.status == "CANCELLED";
         job.state = State::Ended(Arc::new(ending));
@@ -279,9 +279,7 @@ impl Engine {
     fn forget(&mut self, id: &str, at: Duration) {
         let Some(job) = self.jobs.get_mut(id).filter(|job| !job.gone && job.gone_at <= at) else { return };
         let was_running = matches!(job.state, State::Running);
-        job.gone = true;
-        job.recipe = Arc::new(job.recipe.emptied());
-        job.drop_results();
+        job.delete();
         let endpoint = job.endpoint.clone();
         if was_running {
             // The ttl deletes a job even while it runs.

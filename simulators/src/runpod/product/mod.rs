@@ -74,6 +74,11 @@ impl Order {
         Ok(Self { workflow, outputs, seed, format, width, height, input: Arc::clone(input), asked })
     }
 
+    /// The same without the job's input: its pictures weigh, and can no longer be drawn from.
+    pub(super) fn emptied(&self) -> Self {
+        Self { input: Arc::default(), ..self.clone() }
+    }
+
     /// 32 bytes that differ as soon as anything asked for differs.
     pub(super) fn digest(&self, index: usize) -> [u8; 32] {
         let asked =

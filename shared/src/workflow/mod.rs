@@ -136,12 +136,6 @@ impl WorkflowType {
         }
     }
 
-    /// Whether there is a graph for it, so that a plain ComfyUI can run it.
-    #[must_use]
-    pub fn has_graph(self) -> bool {
-        graph::is_available(self)
-    }
-
     /// Whether an endpoint of that dialect can run it.
     #[must_use]
     pub fn speaks(self, dialect: Dialect) -> bool {

@@ -128,12 +128,6 @@ pub enum GraphError {
     Computed(&'static str),
 }
 
-/// Whether a worker-comfyui endpoint can run this workflow.
-#[must_use]
-pub fn is_available(workflow: WorkflowType) -> bool {
-    planner(workflow).is_some()
-}
-
 /// The API-format graph of a request. Deterministic in its argument.
 ///
 /// # Errors
@@ -176,6 +170,14 @@ fn planner(workflow: WorkflowType) -> Option<Planner> {
         | WorkflowType::Lifestyle
         | WorkflowType::Video
         | WorkflowType::Poster => None,
+    }
+}
+
+impl WorkflowType {
+    /// Whether there is a graph for it, so that a plain ComfyUI can run it.
+    #[must_use]
+    pub fn has_graph(self) -> bool {
+        planner(self).is_some()
     }
 }
 

@@ -2,9 +2,7 @@
 
 use super::GraphError;
 use super::binding::SIDE_MAX;
-
-/// The most pixels of a picture that a graph makes: what our own check of outputs takes (`images::PIXELS_MAX`).
-pub(super) const PIXELS_MAX: u64 = 64 * 1024 * 1024;
+use crate::images::PIXELS_MAX;
 
 /// The size of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub(super) struct Area {
 }
 
 impl Size {
-    /// A size that a graph may make, or why it may not.
+    /// A size that a graph may make, or why it may not: our own check of outputs takes no more pixels.
     pub(super) fn bounded(width: u64, height: u64) -> Result<Self, GraphError> {
         let side = |pixels: u64| u32::try_from(pixels).ok().filter(|pixels| (1..=SIDE_MAX).contains(pixels));
         match (side(width), side(height)) {
@@ -61,16 +59,11 @@ fn share(value: u64, numerator: u64, denominator: u64, max: u32) -> u32 {
 mod tests {
     use proptest::prelude::proptest;
 
-    use super::{Area, PIXELS_MAX, Size};
+    use super::{Area, Size};
     use crate::workflow::graph::GraphError;
 
     fn size(width: u32, height: u32) -> Size {
         Size { width, height }
-    }
-
-    #[test]
-    fn the_bound_is_the_one_of_our_own_check_of_outputs() {
-        assert_eq!(PIXELS_MAX, crate::images::PIXELS_MAX);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod structure;
 
 use serde_json::{Map, Value, json};
 
-use super::{GraphError, GraphPicture, GraphRequest, build, check_templates, is_available};
+use super::{GraphError, GraphPicture, GraphRequest, build, check_templates};
 use crate::workflow::{CATALOGUE, SEED_MAX, WorkflowType};
 
 /// A picture of 97 x 61 pixels for each of these parameters.
@@ -44,10 +44,11 @@ fn every_template_is_sound() {
 }
 
 #[test]
-fn the_catalogue_knows_which_workflows_have_a_graph() {
-    for workflow in CATALOGUE {
-        assert_eq!(is_available(workflow.kind), workflow.kind.has_graph(), "{}", workflow.kind);
-    }
+fn four_workflows_have_a_graph() {
+    let with_graph: Vec<_> = CATALOGUE.iter().map(|workflow| workflow.kind).filter(|kind| kind.has_graph()).collect();
+    let expected =
+        [WorkflowType::ColorChange, WorkflowType::Upscale, WorkflowType::GraphicTransfer, WorkflowType::Resize];
+    assert_eq!(with_graph, expected);
 }
 
 #[test]
@@ -116,6 +117,17 @@ fn an_upscale_is_exact_and_bounded() {
     assert_eq!(refused(2049, 10, 8), GraphError::OutputTooLarge { width: 16_392, height: 80 });
     assert_eq!(refused(97, 2, 2), GraphError::InputTooSmall { parameter: "input_image", side_min: 3 });
     assert_eq!(refused(97, 61, 3), GraphError::Parameter("upscale_level"));
+}
+
+#[test]
+fn detail_is_added_to_colours_and_transparency_is_led_around_it() {
+    let asked = json!({"upscale_level": 2, "add_details": true});
+    let graph = built(WorkflowType::Upscale, &asked, &pictures(&["input_image"]), 1).expect("a graph");
+    let linked = |class: &str, input: &str| inputs_of(&graph, class).pop().expect("one node")[input].clone();
+    let scaled = linked("SplitImageWithAlpha", "image");
+    assert_eq!(graph[scaled[0].as_str().expect("a node")]["class_type"], "ImageScale");
+    assert_eq!(linked("ImageSharpen", "image"), json!(["6", 0]));
+    assert_eq!(inputs_of(&graph, "JoinImageWithAlpha")[1], json!({"image": ["7", 0], "alpha": ["6", 1]}));
 }
 
 #[test]

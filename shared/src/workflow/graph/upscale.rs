@@ -25,7 +25,8 @@ pub(super) static PLAIN: Template = Template::new(
     ]],
 );
 
-/// The same, sharpened as far as an edge of the picture was spread by enlarging it.
+/// The same, its colours sharpened as far as an edge of the picture was spread by enlarging it. Transparency is led
+/// around that: what is sharpened is no longer exact, and opaque would become almost opaque.
 pub(super) static DETAILS: Template = Template::new(
     "upscale_details",
     include_str!("templates/upscale_details.json"),
@@ -35,13 +36,13 @@ pub(super) static DETAILS: Template = Template::new(
         side(5, "ImageScale", "width", Source::Computed("width")),
         side(5, "ImageScale", "height", Source::Computed("height")),
         Binding {
-            node: 6,
+            node: 7,
             class: "ImageSharpen",
             input: "sharpen_radius",
             accepts: Accepts::Integer { min: 1, max: 31 },
             source: Source::Computed("radius"),
         },
-        save(7),
+        save(9),
     ]],
 );
 

@@ -1,6 +1,6 @@
 //! The domain of ShootX: what a generation is, what it costs, and how it lives.
 //!
-//! Pure: [`ids`], [`credits`], [`pricing`], [`workflow`], `generation::lifecycle`.
+//! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
 //! Ports: [`runpod`], [`images`]. SQL: [`generation`], [`ledger`], [`jobs`], [`db`].
 
 pub mod base64_text;

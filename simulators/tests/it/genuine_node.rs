@@ -2,9 +2,8 @@
 //! each check how it went. They are skipped where there is no Node or no npm registry.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,10 +11,9 @@ use serde_json::{Value, json};
 use simulators::runpod::JobFault;
 use simulators::{RunPodFault, RunPodOptions, RunPodSim, SupabaseHandle};
 
+use crate::installed::{installed, say_skipped};
 use crate::support::{Worker, options, project};
 
-/// How scripts say that what they need is not to be had here.
-const EXIT_SKIP: i32 = 75;
 /// How long a program may run. It takes a second or two.
 const PROGRAM_MAX: Duration = Duration::from_secs(60);
 /// How long the worker's question for a job is held open.
@@ -31,14 +29,7 @@ fn programs() -> &'static Result<PathBuf, String> {
     PROGRAMS.get_or_init(|| {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
         let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("genuine-node");
-        let script = sources.join("../scripts/node-env");
-        let made = Command::new(script).arg(sources.join("genuine/node")).arg(&work).output().unwrap();
-        let reason = String::from_utf8(made.stderr).unwrap();
-        match made.status.code() {
-            Some(0) => Ok(work),
-            Some(EXIT_SKIP) => Err(reason.trim_end().to_owned()),
-            _ => panic!("scripts/node-env: {reason}"),
-        }
+        installed("node-env", &[sources.join("genuine/node").as_os_str(), work.as_os_str()]).map(|_| work)
     })
 }
 
@@ -48,9 +39,7 @@ async fn run(program: &str, settings: &[(&str, String)]) -> Option<Vec<String>> 
     let folder = match tokio::task::spawn_blocking(programs).await.unwrap() {
         Ok(folder) => folder,
         Err(reason) => {
-            // Not by eprintln: the harness keeps what a test that passes prints.
-            let line = format!("SKIPPED: {program} of genuine/node: {reason}\n");
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            say_skipped(&format!("{program} of genuine/node"), reason);
             return None;
         }
     };

@@ -2,7 +2,6 @@
 //! wait for real processes, so they poll with a deadline. They are skipped where the package cannot be had.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -12,13 +11,12 @@ use serde_json::{Value, json};
 use simulators::runpod::JobFault;
 use simulators::{RunPodFault, RunPodHandle, RunPodOptions, RunPodSim};
 
+use crate::installed::{installed, say_skipped};
 use crate::support::{Client, options};
 
 /// How long a step of another process is waited for. It takes a second or two on a machine that has nothing else to do.
 const STEP_MAX: Duration = Duration::from_secs(60);
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
-/// How scripts say that what they need is not to be had here.
-const EXIT_SKIP: i32 = 75;
 /// Beyond what is given for a result.
 const TOO_MANY_BYTES: usize = 11 * 1024 * 1024;
 
@@ -30,25 +28,13 @@ fn python_dir() -> PathBuf {
 fn python() -> &'static Result<PathBuf, String> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PYTHON.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/python-env");
-        let made = Command::new(script).arg(python_dir()).output().unwrap();
-        let (path, reason) = (String::from_utf8(made.stdout).unwrap(), String::from_utf8(made.stderr).unwrap());
-        match made.status.code() {
-            Some(0) => Ok(Path::new(path.trim_end()).join("bin/python")),
-            Some(EXIT_SKIP) => Err(reason.trim_end().to_owned()),
-            _ => panic!("scripts/python-env: {reason}"),
-        }
+        installed("python-env", &[python_dir().as_os_str()]).map(|folder| Path::new(&folder).join("bin/python"))
     })
 }
 
 /// Says why a test is skipped, if it is.
 fn is_skipped(test: &str) -> bool {
-    if let Err(reason) = python() {
-        // Not by eprintln: the harness keeps what a test that passes prints.
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "SKIPPED: {test}: {reason}").unwrap();
-    }
-    python().is_err()
+    python().as_ref().inspect_err(|reason| say_skipped(test, reason)).is_err()
 }
 
 /// A program of ours in Python, and all it starts. It is killed when this is dropped, and ends by itself when this process does.

@@ -4,6 +4,7 @@
 
 mod genuine_node;
 mod genuine_python;
+mod installed;
 mod pictures;
 mod program;
 mod runpod_attached;

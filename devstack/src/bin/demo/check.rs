@@ -6,21 +6,21 @@ use shared::images::inspect;
 use shared::workflow::OutputFormat;
 
 use super::delivery::Delivery;
-use super::orders::Order;
+use super::requests::Request;
 
 /// Everything that is wrong with the outputs, in words. Empty is well.
 pub(super) fn faults(deliveries: &[Delivery]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut seen: BTreeMap<&[u8], String> = BTreeMap::new();
     for delivery in deliveries {
-        let order = &delivery.order;
-        let asked = asked(order);
+        let request = &delivery.request;
+        let asked = asked(request);
         if asked != delivery.outputs.len() {
-            faults.push(format!("{}: {} outputs instead of {asked}", order.workflow, delivery.outputs.len()));
+            faults.push(format!("{}: {} outputs instead of {asked}", request.workflow, delivery.outputs.len()));
         }
         for (n, output) in (1..).zip(&delivery.outputs) {
-            let name = format!("{} {n} ({})", order.workflow, order.format);
-            faults.extend(fault(order, output).map(|fault| format!("{name}: {fault}")));
+            let name = format!("{} {n} ({})", request.workflow, request.format);
+            faults.extend(fault(request, output).map(|fault| format!("{name}: {fault}")));
             if let Some(twin) = seen.insert(output, name.clone()) {
                 faults.push(format!("{name}: equal to {twin}"));
             }
@@ -30,22 +30,22 @@ pub(super) fn faults(deliveries: &[Delivery]) -> Vec<String> {
 }
 
 /// How many outputs the request is for.
-fn asked(order: &Order) -> usize {
-    let default = shared::workflow::find(order.workflow).map_or(1, |workflow| u64::from(workflow.outputs_default));
-    let asked = order.body["settings"]["output_count"].as_u64().unwrap_or(default);
+fn asked(request: &Request) -> usize {
+    let default = shared::workflow::find(request.workflow).map_or(1, |workflow| u64::from(workflow.outputs_default));
+    let asked = request.body["settings"]["output_count"].as_u64().unwrap_or(default);
     usize::try_from(asked).unwrap_or(usize::MAX)
 }
 
 /// What is wrong with one output.
-fn fault(order: &Order, output: &[u8]) -> Option<String> {
+fn fault(request: &Request, output: &[u8]) -> Option<String> {
     let found = match inspect(output) {
         Ok(found) => found,
         Err(error) => return Some(error.to_string()),
     };
-    if found.format != order.format {
-        return Some(format!("{} instead of {}", found.format, order.format));
+    if found.format != request.format {
+        return Some(format!("{} instead of {}", found.format, request.format));
     }
-    if let Some((width, height)) = order.size.filter(|size| *size != (found.width, found.height)) {
+    if let Some((width, height)) = request.size.filter(|size| *size != (found.width, found.height)) {
         return Some(format!("{} x {} instead of {width} x {height}", found.width, found.height));
     }
     // What the `image` crate cannot read is known by its boxes alone.
@@ -68,8 +68,8 @@ mod tests {
 
     fn delivery(size: Option<(u32, u32)>, outputs: Vec<Vec<u8>>) -> Delivery {
         let body = json!({"settings": {"output_count": 2}});
-        let order = Order { workflow: "model", body, format: OutputFormat::Png, size };
-        Delivery { order, generation_id: Uuid::nil(), price: 2, outputs, took: Duration::ZERO }
+        let request = Request { workflow: "model", body, format: OutputFormat::Png, size };
+        Delivery { request, generation_id: Uuid::nil(), price: 2, outputs, took: Duration::ZERO }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One order from the request to the files.
+//! One generation, from the request to its files.
 
 use std::time::{Duration, Instant};
 
@@ -7,29 +7,34 @@ use devstack::client::Client;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::orders::Order;
 use super::progress::Progress;
+use super::requests::Request;
 
 /// Longest wait for a generation; a real endpoint may have to start first.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A generation that ended, with its outputs.
 pub(super) struct Delivery {
-    pub(super) order: Order,
+    pub(super) request: Request,
     pub(super) generation_id: Uuid,
     pub(super) price: i64,
     pub(super) outputs: Vec<Vec<u8>>,
     pub(super) took: Duration,
 }
 
-/// Asks for `order`, waits for it and downloads what was made.
-pub(super) async fn deliver(client: &Client, progress: &Progress, order: Order) -> anyhow::Result<Delivery> {
-    let label = format!("{} ({})", order.workflow, order.format);
-    deliver_labelled(client, progress, order, &label).await.with_context(|| format!("the workflow {label}"))
+/// Sends `request`, waits for what comes of it and downloads that.
+pub(super) async fn deliver(client: &Client, progress: &Progress, request: Request) -> anyhow::Result<Delivery> {
+    let label = format!("{} ({})", request.workflow, request.format);
+    deliver_labelled(client, progress, request, &label).await.with_context(|| format!("the workflow {label}"))
 }
 
-async fn deliver_labelled(client: &Client, progress: &Progress, order: Order, label: &str) -> anyhow::Result<Delivery> {
-    let ended = generate(client, progress, label.to_owned(), &order.body).await?;
+async fn deliver_labelled(
+    client: &Client,
+    progress: &Progress,
+    request: Request,
+    label: &str,
+) -> anyhow::Result<Delivery> {
+    let ended = generate(client, progress, label.to_owned(), &request.body).await?;
     let (code, error) = (&ended.status["error_code"], &ended.status["error"]);
     ensure!(ended.status["status"] == "completed", "generation {} failed: {code}: {error}", ended.generation_id);
     let links = ended.status["image_urls"].as_array().context("a completed generation has no links")?;
@@ -38,7 +43,7 @@ async fn deliver_labelled(client: &Client, progress: &Progress, order: Order, la
         outputs.push(client.download(link.as_str().context("a link is a text")?).await?);
     }
     let price = ended.status["cost"]["price"].as_i64().context("a generation has a price")?;
-    Ok(Delivery { order, generation_id: ended.generation_id, price, outputs, took: ended.took })
+    Ok(Delivery { request, generation_id: ended.generation_id, price, outputs, took: ended.took })
 }
 
 /// A generation that is final.

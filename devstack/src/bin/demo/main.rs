@@ -3,8 +3,8 @@
 
 mod check;
 mod delivery;
-mod orders;
 mod progress;
+mod requests;
 mod show;
 mod table;
 

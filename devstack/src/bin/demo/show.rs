@@ -14,8 +14,8 @@ use simulators::RunPodFault;
 use simulators::runpod::JobFault;
 
 use super::delivery::{Delivery, deliver, generate};
-use super::orders::{self, Inputs};
 use super::progress::Progress;
+use super::requests::{self, Inputs};
 use super::{check, table};
 
 /// Marks the request that is made to fail.
@@ -35,7 +35,7 @@ pub(super) async fn show(stack: &Stack, all: bool) -> anyhow::Result<()> {
         (run_all(&client, &user, &inputs).await?, inputs.files)
     } else {
         println!("\nRunPod is the real one: only `model` is run there. `--all` runs the other nine, too.");
-        (vec![deliver(&client, &Progress::new(), orders::model()).await?], Vec::new())
+        (vec![deliver(&client, &Progress::new(), requests::model()).await?], Vec::new())
     };
     let mut dialects = Vec::with_capacity(deliveries.len());
     for delivery in &deliveries {
@@ -59,15 +59,15 @@ pub(super) async fn show(stack: &Stack, all: bool) -> anyhow::Result<()> {
 
 /// All workflows at once, but for the garment, which waits for its model.
 async fn run_all(client: &Client, user: &SignedIn, inputs: &Inputs) -> anyhow::Result<Vec<Delivery>> {
-    let others = inputs.orders();
+    let others = inputs.requests();
     println!("\nAll ten workflows at once; the garment is put on the first of the models as soon as she is made.");
     let (begun, progress) = (Instant::now(), Progress::new());
     let dressed = async {
-        let model = deliver(client, &progress, orders::model()).await?;
-        let order = inputs.tryon(user, model.generation_id);
-        Ok::<_, anyhow::Error>([model, deliver(client, &progress, order).await?])
+        let model = deliver(client, &progress, requests::model()).await?;
+        let request = inputs.tryon(user, model.generation_id);
+        Ok::<_, anyhow::Error>([model, deliver(client, &progress, request).await?])
     };
-    let others = futures::future::join_all(others.into_iter().map(|order| deliver(client, &progress, order)));
+    let others = futures::future::join_all(others.into_iter().map(|request| deliver(client, &progress, request)));
     let (dressed, others) = tokio::join!(dressed, others);
     let mut deliveries = Vec::with_capacity(others.len() + 2);
     let mut failures = Vec::new();
@@ -82,11 +82,11 @@ async fn run_all(client: &Client, user: &SignedIn, inputs: &Inputs) -> anyhow::R
         }
     }
     ensure!(failures.is_empty(), "{}", failures.join("\n  "));
-    let order = |delivery: &Delivery| {
-        let position = |kind: &shared::workflow::Workflow| kind.kind.as_str() == delivery.order.workflow;
+    let place = |delivery: &Delivery| {
+        let position = |kind: &shared::workflow::Workflow| kind.kind.as_str() == delivery.request.workflow;
         shared::workflow::CATALOGUE.iter().position(position)
     };
-    deliveries.sort_by_key(order);
+    deliveries.sort_by_key(place);
     println!("  {} generations in {:.1} s", deliveries.len(), begun.elapsed().as_secs_f64());
     Ok(deliveries)
 }
@@ -123,11 +123,11 @@ async fn save(deliveries: &[Delivery], sent: Vec<(&'static str, Vec<u8>)>) -> an
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut made = Vec::new();
     for delivery in deliveries {
-        let workflow = delivery.order.workflow;
+        let workflow = delivery.request.workflow;
         for output in &delivery.outputs {
             let number = counts.entry(workflow).or_default();
             *number += 1;
-            write(format!("{workflow}-{number}.{}", delivery.order.format.ext()), output)?;
+            write(format!("{workflow}-{number}.{}", delivery.request.format.ext()), output)?;
             made.push(Tile { name: format!("{workflow} {number}"), bytes: output.clone() });
         }
     }

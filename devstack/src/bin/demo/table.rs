@@ -15,12 +15,12 @@ pub(super) fn table(deliveries: &[Delivery], dialects: &[String]) -> String {
     for (delivery, dialect) in deliveries.iter().zip(dialects) {
         let found = delivery.outputs.first().and_then(|output| inspect(output).ok());
         let size = found.map_or_else(String::new, |found| format!("{} x {}", found.width, found.height));
-        let (order, count) = (&delivery.order, delivery.outputs.len());
-        let (format, seconds) = (order.format.as_str(), delivery.took.as_secs_f64());
+        let (request, count) = (&delivery.request, delivery.outputs.len());
+        let (format, seconds) = (request.format.as_str(), delivery.took.as_secs_f64());
         let _ = writeln!(
             table,
             "  {:<17} {dialect:<15} {count:>7}  {size:<12} {format:<6} {:>7} {seconds:>8.1}",
-            order.workflow, delivery.price
+            request.workflow, delivery.price
         );
     }
     table

@@ -19,7 +19,7 @@ const POSTER: (u32, u32) = (768, 960);
 
 /// One request, and what its outputs must be.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
+pub(super) struct Request {
     pub(super) workflow: &'static str,
     pub(super) body: Value,
     pub(super) format: OutputFormat,
@@ -27,7 +27,7 @@ pub(super) struct Order {
     pub(super) size: Option<(u32, u32)>,
 }
 
-impl Order {
+impl Request {
     fn new(workflow: &'static str, format: OutputFormat, body: RequestBuilder) -> Self {
         Self { workflow, body: body.format(format.as_str()).build(), format, size: None }
     }
@@ -81,16 +81,16 @@ impl Inputs {
         })
     }
 
-    /// All workflows but [`model`] and [`tryon`], and two of them once more in another format.
-    pub(super) fn orders(&self) -> Vec<Order> {
-        let mut orders = self.graphs();
-        orders.extend(self.scenes());
-        orders
+    /// All workflows but [`Inputs::tryon`], and two of them once more in another format; [`model`] only as that.
+    pub(super) fn requests(&self) -> Vec<Request> {
+        let mut requests = self.graphs();
+        requests.extend(self.scenes());
+        requests
     }
 
-    fn graphs(&self) -> Vec<Order> {
+    fn graphs(&self) -> Vec<Request> {
         vec![
-            Order::new(
+            Request::new(
                 "color_change",
                 OutputFormat::Png,
                 request("color_change")
@@ -99,13 +99,13 @@ impl Inputs {
                     .input("target_color", "#8E44AD"),
             )
             .of_size((SIDE, SIDE)),
-            Order::new(
+            Request::new(
                 "upscale",
                 OutputFormat::Webp,
                 request("upscale").picture("input_image", self.small_bottle.as_str()).input("upscale_level", UPSCALE),
             )
             .of_size((SMALL_SIDE * UPSCALE, SMALL_SIDE * UPSCALE)),
-            Order::new(
+            Request::new(
                 "graphic_transfer",
                 OutputFormat::Jpg,
                 request("graphic_transfer")
@@ -115,7 +115,7 @@ impl Inputs {
                     .input("scale", 0.3),
             )
             .of_size((SIDE, SIDE)),
-            Order::new(
+            Request::new(
                 "resize",
                 OutputFormat::Png,
                 request("resize")
@@ -128,7 +128,7 @@ impl Inputs {
         ]
     }
 
-    fn scenes(&self) -> Vec<Order> {
+    fn scenes(&self) -> Vec<Request> {
         let pictures = [&self.mug, &self.garment, &self.bottle].map(String::as_str);
         let video = || request("video").picture("input_images", pictures.to_vec()).input("duration", 2);
         let poster = request("poster")
@@ -137,18 +137,18 @@ impl Inputs {
             .input("text_overlay", json!({"text": "Good morning", "position": "top", "font": "bold"}))
             .input("style", "vibrant");
         vec![
-            Order::new("background", OutputFormat::Jpg, {
+            Request::new("background", OutputFormat::Jpg, {
                 let input = request("background").picture("input_image", self.mug.as_str());
                 input.prompt("a beach in the evening sun")
             }),
-            Order::new("lifestyle", OutputFormat::Webp, {
+            Request::new("lifestyle", OutputFormat::Webp, {
                 let input = request("lifestyle").picture("product_image", self.bottle.as_str());
                 input.input("scene", "kitchen").input("time_of_day", "morning")
             }),
-            Order::new("video", OutputFormat::Mp4, video()),
-            Order::new("video", OutputFormat::Gif, video().input("transition", "slide")),
-            Order::new("poster", OutputFormat::Png, poster).of_size(POSTER),
-            Order::new("model", OutputFormat::Avif, {
+            Request::new("video", OutputFormat::Mp4, video()),
+            Request::new("video", OutputFormat::Gif, video().input("transition", "slide")),
+            Request::new("poster", OutputFormat::Png, poster).of_size(POSTER),
+            Request::new("model", OutputFormat::Avif, {
                 let input = request("model").outputs(1).input("gender", "male").input("pose", "sitting");
                 input.input("background", "studio_gray").input("clothing_style", "formal")
             }),
@@ -156,15 +156,15 @@ impl Inputs {
     }
 
     /// The garment on a model that was made before.
-    pub(super) fn tryon(&self, user: &SignedIn, model_id: Uuid) -> Order {
+    pub(super) fn tryon(&self, user: &SignedIn, model_id: Uuid) -> Request {
         let model = format!("{}/{model_id}/1.{}", user.user_id, OutputFormat::Webp);
         let input = request("tryon").picture("model_image", model).picture("garment_image", self.garment.as_str());
-        Order::new("tryon", OutputFormat::Jpg, input)
+        Request::new("tryon", OutputFormat::Jpg, input)
     }
 }
 
 /// A model, which needs no picture.
-pub(super) fn model() -> Order {
+pub(super) fn model() -> Request {
     let input = request("model").outputs(2).input("pose", "walking").input("background", "natural");
-    Order::new("model", OutputFormat::Webp, input.input("clothing_style", "fashion"))
+    Request::new("model", OutputFormat::Webp, input.input("clothing_style", "fashion"))
 }

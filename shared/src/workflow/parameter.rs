@@ -154,9 +154,9 @@ impl Kind {
                 Some(number) if (min..=max).contains(&number) => Ok(Some(Value::from(number))),
                 _ => Err(format!("must be a whole number from {min} to {max}")),
             },
-            // Stored as a float always, so that 1 and 1.0 are the same request.
+            // Stored as a float always, and zero without a sign, so that 1 and 1.0 are the same request, and 0 and -0.0.
             Self::Number { min, max } => match value.as_f64() {
-                Some(number) if (min..=max).contains(&number) => Ok(Some(Value::from(number))),
+                Some(number) if (min..=max).contains(&number) => Ok(Some(Value::from(number + 0.0))),
                 _ => Err(format!("must be a number from {min} to {max}")),
             },
             Self::Colour => match value.as_str() {
@@ -204,6 +204,7 @@ mod tests {
             (Kind::Integer { min: 1, max: 8 }, json!(9), Err("must be a whole number from 1 to 8")),
             (Kind::Integer { min: 1, max: 8 }, json!(1.5), Err("must be a whole number from 1 to 8")),
             (Kind::Number { min: 0.0, max: 1.0 }, json!(1), Ok(Some(json!(1.0)))),
+            (Kind::Number { min: 0.0, max: 1.0 }, json!(-0.0), Ok(Some(json!(0.0)))),
             (Kind::Number { min: 0.0, max: 1.0 }, json!(1.01), Err("must be a number from 0 to 1")),
             (Kind::Colour, json!("#12abEF"), Ok(Some(json!("#12ABEF")))),
             (Kind::Colour, json!("12abEF"), Err("must be a colour as #RRGGBB")),

@@ -1,6 +1,6 @@
 //! The pictures of a request: what a customer may give for one, and where the stored ones are. Pure.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -44,7 +44,7 @@ pub enum PictureSource {
 }
 
 /// A picture that came inside the request. Its first bytes name its format; the rest is not yet decoded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct InlinePicture {
     /// The file.
     pub bytes: Bytes,
@@ -56,6 +56,13 @@ pub struct InlinePicture {
     pub height: u32,
     /// Names it: the same file is stored once.
     sha256: [u8; 32],
+}
+
+/// Without the file: what is said of a request shall not hold what a customer sent.
+impl fmt::Debug for InlinePicture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} x {} in {} bytes", self.format, self.width, self.height, self.bytes.len())
+    }
 }
 
 impl InlinePicture {
@@ -127,12 +134,12 @@ struct Labelled<'a> {
     format: Option<&'a str>,
 }
 
-/// `image/png;base64,…`
+/// `image/png;base64,…`, perhaps with a file's name or the like between the two.
 fn labelled_data(text: &str) -> Result<Labelled<'_>, String> {
     let (label, text) = text.split_once(',').unwrap_or_default();
-    match label.split_once(';') {
-        Some((format, encoding)) if encoding.eq_ignore_ascii_case("base64") => {
-            Ok(Labelled { text, format: Some(format) })
+    match (label.split_once(';'), label.rsplit_once(';')) {
+        (Some((format, _)), Some((_, encoding))) if encoding.trim().eq_ignore_ascii_case("base64") => {
+            Ok(Labelled { text, format: Some(format.trim()).filter(|format| !format.is_empty()) })
         }
         _ => Err("must be a data address of base64, such as data:image/png;base64,…".to_owned()),
     }
@@ -149,14 +156,18 @@ fn inline(given: Labelled<'_>) -> Result<PictureSource, String> {
         Err(InputError::Unsupported { found }) => (found, 0, 0),
         Err(error) => return Err(error.to_string()),
     };
-    let lies =
-        |label: &&str| !label.eq_ignore_ascii_case(format.content_type()) && !label.eq_ignore_ascii_case("image/jpg");
-    if let Some(label) = given.format.filter(lies) {
+    if let Some(label) = given.format.filter(|label| !is_label(label, format)) {
         let label: String = label.chars().take(LABEL_ECHO_CHARS_MAX).collect();
         return Err(format!("is said to be {label:?} but is {format}"));
     }
     let sha256 = Sha256::digest(&bytes).into();
     Ok(PictureSource::Inline(InlinePicture { bytes: bytes.into(), format, width, height, sha256 }))
+}
+
+/// Whether `label` is a media type by which files of this format go.
+fn is_label(label: &str, format: OutputFormat) -> bool {
+    label.eq_ignore_ascii_case(format.content_type())
+        || (format == OutputFormat::Jpg && label.eq_ignore_ascii_case("image/jpg"))
 }
 
 /// The longest part of a wrong media type that is repeated to the caller, in characters.

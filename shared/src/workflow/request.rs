@@ -176,7 +176,13 @@ fn settings(fields: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut Fault
         let count = value.as_u64().and_then(|count| u8::try_from(count).ok());
         let count = count.filter(|count| (1..=outputs_max).contains(count));
         if count.is_none() {
-            faults.add(pointer, format!("must be a whole number from 1 to {outputs_max}"));
+            faults.add(
+                pointer,
+                match workflow {
+                    Some(workflow) if outputs_max == 1 => format!("must be 1: {} makes one output", workflow.kind),
+                    _ => format!("must be a whole number from 1 to {outputs_max}"),
+                },
+            );
         }
         count
     });

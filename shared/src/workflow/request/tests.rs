@@ -1,5 +1,12 @@
 //! What a request may be, and what is said of one that may not.
 
+mod clips;
+mod paths;
+mod pictures;
+mod values;
+mod whole;
+mod workflows;
+
 use serde_json::{Value, json};
 
 use super::Request;

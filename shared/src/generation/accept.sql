@@ -28,7 +28,9 @@ with asked as (
     where user_known and project_known and not exists (select from replay)
     on conflict (user_id) do update
     set full_at = greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
-    where greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
+    -- What was admitted is within it, even if another statement has since charged it from a later now().
+    where $24 = 0
+       or greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
           <= gateway.now() + make_interval(secs => $25)
     returning user_id
 ), reserved as (

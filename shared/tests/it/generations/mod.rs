@@ -1,6 +1,7 @@
 //! Accepting, leasing, committing and cancelling on a real database, as the services' own roles.
 
 mod accepting;
+mod admitting;
 mod budget;
 mod calling;
 mod leasing;
@@ -24,13 +25,15 @@ struct World {
     api: PgPool,
     worker: PgPool,
     user: UserId,
+    /// Requests a minute that she may make.
+    rate: u32,
 }
 
 impl World {
     async fn new() -> Self {
         let database = TestDatabase::new().await;
         let user = UserId(sign_up(database.pool(), "ada@example.com").await);
-        Self { api: database.api_pool(), worker: database.worker_pool(), user, database }
+        Self { api: database.api_pool(), worker: database.worker_pool(), user, rate: 60, database }
     }
 
     async fn with_credits(credits: i32) -> Self {
@@ -60,21 +63,29 @@ impl World {
     }
 
     async fn ask(&self, id: GenerationId, key: Option<&str>, request: &Request) -> Result<Accepted, AcceptError> {
-        let response = format!("answer for {id}");
-        let new = NewGeneration {
+        accept(&self.api, &self.wanting(id, key, request, &format!("answer for {id}"))).await
+    }
+
+    fn wanting<'a>(
+        &self,
+        id: GenerationId,
+        key: Option<&'a str>,
+        request: &'a Request,
+        response: &'a str,
+    ) -> NewGeneration<'a> {
+        NewGeneration {
             id,
             user_id: self.user,
             request,
             seed: 7,
             request_id: "request-1",
             key,
-            response: &response,
-            rate_per_minute: 60,
+            response,
+            rate_per_minute: self.rate,
             endpoint: "ep",
             dialect: Dialect::Product,
             admitted: false,
-        };
-        accept(&self.api, &new).await
+        }
     }
 
     async fn seen(&self, id: GenerationId) -> Generation {

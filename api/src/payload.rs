@@ -2,7 +2,8 @@
 //!
 //! poem-openapi's own body type reads without a bound and stops at the first fault. This one refuses a foreign
 //! content type (415), a slow or oversized body (408, 413) and what is not JSON (400), and lists every fault of
-//! the rest with its JSON pointer (422). The document gets its schema from the same trait.
+//! the rest with its JSON pointer (422). While large bodies fill the room there is for them, more are put off (503).
+//! The document gets its schema from the same trait.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaR
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 use shared::workflow::Fault;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
 
@@ -22,8 +24,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most values one body may hold: each costs memory out of proportion to its bytes.
 const VALUES_MAX: usize = 10_000;
 
-/// Larger bodies are checked on a thread of their own.
-const CHECKED_AT_ONCE_MAX: usize = 64 * 1024;
+/// Larger bodies are checked on a thread of their own, and count against [`HELD_BYTES_MAX`].
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of larger bodies that are read or worked on at once in this process. A body takes up to three times its bytes
+/// (as it came, as JSON, as what it holds), so that without this bound a few callers could use up all memory.
+const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
+static HELD: Semaphore = Semaphore::const_new(HELD_BYTES_MAX);
 
 /// A kind of body: its schema in the document, and what it becomes once checked.
 pub(crate) trait CheckedBody: Send + 'static {
@@ -42,7 +48,10 @@ pub(crate) trait CheckedBody: Send + 'static {
 }
 
 /// A body that has passed every check of `B`.
-pub(crate) struct Checked<B: CheckedBody>(pub(crate) B::Output);
+pub(crate) struct Checked<B: CheckedBody>(pub(crate) B::Output, pub(crate) Held);
+
+/// Room for a large body; to be dropped when what came of the body is done with.
+pub(crate) struct Held(Option<SemaphorePermit<'static>>);
 
 impl<B: CheckedBody> Payload for Checked<B> {
     const CONTENT_TYPE: &'static str = "application/json";
@@ -66,16 +75,18 @@ impl<B: CheckedBody> ParsePayload for Checked<B> {
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
         let claimed = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        let bytes = read(body.take()?, claimed, B::BYTES_MAX).await?;
+        let (bytes, held) = read(body.take()?, claimed, B::BYTES_MAX, &HELD).await?;
         if values(&bytes) > VALUES_MAX {
             return Err(ApiError::PayloadTooLarge(format!("the body holds more than {VALUES_MAX} values")).into());
         }
-        if bytes.len() <= CHECKED_AT_ONCE_MAX {
-            return Ok(Self(check::<B>(bytes)?));
+        if bytes.len() <= SMALL_BYTES_MAX {
+            return Ok(Self(check::<B>(bytes)?, held));
         }
-        // Megabytes of base64 keep a core busy for a while, which shall not be one that serves others.
-        let checked = tokio::task::spawn_blocking(move || check::<B>(bytes)).await.map_err(ApiError::internal)?;
-        Ok(Self(checked?))
+        // Megabytes of base64 keep a core busy for a while, which shall not be one that serves others. The work goes on
+        // if the caller goes away, and so does its claim to the room.
+        let checking = tokio::task::spawn_blocking(move || (check::<B>(bytes), held));
+        let (checked, held) = checking.await.map_err(ApiError::internal)?;
+        Ok(Self(checked?, held))
     }
 }
 
@@ -115,8 +126,29 @@ impl<'a, B: CheckedBody> ApiExtractor<'a> for Checked<B> {
     }
 }
 
+impl Held {
+    /// Takes as much more room as is needed for so many bytes.
+    fn grow_to(&mut self, bytes: usize, room: &'static Semaphore) -> Result<(), ApiError> {
+        let so_far = self.0.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let more = u32::try_from(bytes.saturating_sub(so_far)).expect("bodies have megabytes, not gigabytes");
+        let more = room.try_acquire_many(more).map_err(|_| ApiError::unavailable("too many large bodies at once"))?;
+        match &mut self.0 {
+            Some(held) => held.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
 /// Reads a body of at most `bytes_max` bytes; a greater `claimed` length is refused before anything is read.
-async fn read(body: Body, claimed: Option<usize>, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+///
+/// Room is taken as bytes arrive: a length that is only claimed keeps nobody else out.
+async fn read(
+    body: Body,
+    claimed: Option<usize>,
+    bytes_max: usize,
+    room: &'static Semaphore,
+) -> Result<(Vec<u8>, Held), ApiError> {
     let too_large = || ApiError::PayloadTooLarge(format!("the body is over {bytes_max} bytes"));
     if claimed.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
@@ -124,14 +156,18 @@ async fn read(body: Body, claimed: Option<usize>, bytes_max: usize) -> Result<Ve
     let mut chunks = Box::pin(body.into_bytes_stream());
     let reading = async {
         let mut bytes = Vec::new();
+        let mut held = Held(None);
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| ApiError::Malformed("the body broke off".to_owned()))?;
             if bytes.len() + chunk.len() > bytes_max {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&chunk);
+            if bytes.len() > SMALL_BYTES_MAX {
+                held.grow_to(bytes.len(), room)?;
+            }
         }
-        Ok(bytes)
+        Ok((bytes, held))
     };
     tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(ApiError::RequestTimeout(BODY_TIMEOUT)))
 }
@@ -160,8 +196,9 @@ fn not_json(error: &serde_json::Error) -> ApiError {
 mod tests {
     use futures::stream;
     use poem::Body;
+    use tokio::sync::Semaphore;
 
-    use super::{read, values};
+    use super::{SMALL_BYTES_MAX, read, values};
     use crate::error::Code;
 
     #[tokio::test]
@@ -169,11 +206,34 @@ mod tests {
         let chunked = |sizes: &'static [usize]| {
             Body::from_bytes_stream(stream::iter(sizes.iter().map(|size| Ok::<_, std::io::Error>(vec![b'x'; *size]))))
         };
-        assert_eq!(read(chunked(&[4, 6]), None, 10).await.unwrap().len(), 10);
+        static ROOM: Semaphore = Semaphore::const_new(0);
+        let (bytes, _) = read(chunked(&[4, 6]), None, 10, &ROOM).await.unwrap();
+        assert_eq!(bytes.len(), 10, "small bodies need no room");
         for (body, claimed) in [(chunked(&[4, 7]), None), (chunked(&[1]), Some(11))] {
-            let refused = read(body, claimed, 10).await.unwrap_err();
+            let refused = read(body, claimed, 10, &ROOM).await.err().unwrap();
             assert_eq!(refused.code(), Code::PayloadTooLarge);
         }
+    }
+
+    #[tokio::test]
+    async fn large_bodies_share_their_room_until_they_are_done_with() {
+        const LARGE: usize = SMALL_BYTES_MAX * 2;
+        static ROOM: Semaphore = Semaphore::const_new(LARGE * 2);
+        let body = |size: usize| {
+            let pieces = (0..size / 1024).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
+            read(Body::from_bytes_stream(stream::iter(pieces.collect::<Vec<_>>())), Some(size), LARGE, &ROOM)
+        };
+        let (one, other) = (body(LARGE).await.unwrap(), body(LARGE).await.unwrap());
+        assert_eq!((one.0.len(), ROOM.available_permits()), (LARGE, 0));
+        let refused = body(LARGE).await.err().unwrap();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert!(refused.retry_after().is_some());
+        body(SMALL_BYTES_MAX).await.unwrap();
+        drop(one);
+        assert_eq!(ROOM.available_permits(), LARGE);
+        body(LARGE).await.unwrap();
+        drop(other);
+        assert_eq!(ROOM.available_permits(), LARGE * 2, "what was refused or is done with holds nothing");
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl GenerateApi {
         key: IdempotencyKey,
         body: Checked<GenerateBody>,
     ) -> Result<GenerateAnswer, ApiError> {
-        let request = body.0;
+        let Checked(request, _held) = body;
         let caller = caller.signed_up()?;
         if request.claimed_user_id.is_some_and(|claimed| claimed != caller.user_id()) {
             return Err(ApiError::UserMismatch);

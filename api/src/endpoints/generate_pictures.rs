@@ -10,8 +10,9 @@ use shared::workflow::{Fault, InlinePicture, NO_SUCH_PICTURE, PictureSource, Req
 use crate::error::ApiError;
 use crate::state::ApiState;
 
-/// How long the store may take to say which pictures it has, and to take one in.
-const STORE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long looking at all pictures of a request may take: the store's answers, the wait for a turn to decode them, and
+/// storing them.
+const PICTURES_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the store is asked for to learn whether it has a picture is a link; this one is thrown away.
 const LOOK_LIFETIME: Duration = Duration::from_secs(60);
 
@@ -42,70 +43,92 @@ pub(super) fn check_types(request: &Request) -> Result<(), ApiError> {
 /// What is stored is named after what was sent, so that a repeat finds it and costs nothing. If the request is not
 /// accepted after all, it lies there unused until it is cleaned up.
 pub(super) async fn provide(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
-    let missing = missing(state, user_id, request).await?;
-    let absent: Vec<_> = missing
+    let provided = tokio::time::timeout(PICTURES_TIMEOUT, find_or_store(state, user_id, request)).await;
+    provided.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed)))
+}
+
+async fn find_or_store(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
+    let pictures: Vec<_> = request
+        .pictures
         .iter()
-        .filter(|picture| matches!(picture.source, PictureSource::Path(_)))
-        .map(|picture| Fault { pointer: picture.pointer.clone(), detail: NO_SUCH_PICTURE.to_owned() })
+        .filter_map(|picture| place(picture, user_id).map(|place| PlacedPicture { picture, place }))
         .collect();
-    if !absent.is_empty() {
-        return Err(ApiError::InvalidRequest(absent));
-    }
+    let mut missing = missing(state, &pictures).await?;
+    let absent = |placed: &&PlacedPicture<'_>| {
+        matches!(placed.picture.source, PictureSource::Path(_)) && missing.contains(&placed.place)
+    };
+    refuse(pictures.iter().filter(absent).map(|placed| placed.fault(NO_SUCH_PICTURE)).collect())?;
     // At most a request's few pictures; how many are decoded at once is bounded for the whole process.
-    let mut stored = Vec::new();
-    for picture in missing {
-        if let PictureSource::Inline(inline) = &picture.source {
-            stored.push(store(state, user_id, picture, inline));
+    let mut storing = Vec::new();
+    for placed in &pictures {
+        if let PictureSource::Inline(inline) = &placed.picture.source
+            && missing.remove(&placed.place)
+        {
+            storing.push(store(state, &placed.place, inline));
         }
     }
-    let faults = futures::future::try_join_all(stored).await?;
-    let faults: Vec<Fault> = faults.into_iter().flatten().collect();
+    let unusable: Vec<_> = futures::future::try_join_all(storing).await?.into_iter().flatten().collect();
+    let fault = |placed: &PlacedPicture<'_>| {
+        let unusable = unusable.iter().find(|unusable| unusable.place == placed.place)?;
+        Some(placed.fault(&unusable.detail))
+    };
+    refuse(pictures.iter().filter_map(fault).collect())
+}
+
+/// A picture, and where it is or will be in the store.
+struct PlacedPicture<'a> {
+    picture: &'a RequestPicture,
+    place: String,
+}
+
+impl PlacedPicture<'_> {
+    fn fault(&self, detail: &str) -> Fault {
+        Fault { pointer: self.picture.pointer.clone(), detail: detail.to_owned() }
+    }
+}
+
+/// A picture that cannot be decoded, and why.
+struct Unusable {
+    place: String,
+    detail: String,
+}
+
+fn place(picture: &RequestPicture, user_id: UserId) -> Option<String> {
+    match &picture.source {
+        PictureSource::Path(path) => Some(path.clone()),
+        PictureSource::Inline(inline) => Some(inline.path(user_id)),
+        PictureSource::Url(_) => None,
+    }
+}
+
+fn refuse(faults: Vec<Fault>) -> Result<(), ApiError> {
     if faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidRequest(faults)) }
 }
 
-/// The pictures that the store does not have, each place once.
-async fn missing<'a>(
-    state: &ApiState,
-    user_id: UserId,
-    request: &'a Request,
-) -> Result<Vec<&'a RequestPicture>, ApiError> {
-    let mut places = HashSet::new();
-    let (pictures, paths): (Vec<_>, Vec<_>) = request
-        .pictures
-        .iter()
-        .filter_map(|picture| match &picture.source {
-            PictureSource::Path(path) => Some((picture, path.clone())),
-            PictureSource::Inline(inline) => Some((picture, inline.path(user_id))),
-            PictureSource::Url(_) => None,
-        })
-        .filter(|(_, path)| places.insert(path.clone()))
-        .unzip();
-    let found = in_time(state.images.sign(&paths, LOOK_LIFETIME)).await?;
-    Ok(pictures.into_iter().zip(found).filter_map(|(picture, link)| link.is_none().then_some(picture)).collect())
+/// The places where the store has nothing.
+async fn missing(state: &ApiState, pictures: &[PlacedPicture<'_>]) -> Result<HashSet<String>, ApiError> {
+    let places: HashSet<_> = pictures.iter().map(|placed| placed.place.clone()).collect();
+    let places: Vec<_> = places.into_iter().collect();
+    let found = state.images.sign(&places, LOOK_LIFETIME).await.map_err(not_stored)?;
+    Ok(places.into_iter().zip(found).filter_map(|(place, link)| link.is_none().then_some(place)).collect())
 }
 
 /// Decodes a picture to its end and stores it; or says what is wrong with it.
-async fn store(
-    state: &ApiState,
-    user_id: UserId,
-    picture: &RequestPicture,
-    inline: &InlinePicture,
-) -> Result<Option<Fault>, ApiError> {
+async fn store(state: &ApiState, place: &str, inline: &InlinePicture) -> Result<Option<Unusable>, ApiError> {
     match images::check_input(inline.bytes.clone()).await {
         Ok(checked) => {
-            let path = inline.path(user_id);
-            in_time(state.images.put(&path, checked.bytes, checked.format.content_type())).await.map(|()| None)
+            let content_type = checked.format.content_type();
+            state.images.put(place, checked.bytes, content_type).await.map_err(not_stored)?;
+            Ok(None)
         }
-        Err(error) => Ok(Some(Fault { pointer: picture.pointer.clone(), detail: error.to_string() })),
+        Err(error) => Ok(Some(Unusable { place: place.to_owned(), detail: error.to_string() })),
     }
 }
 
-/// Whatever keeps the store from doing it, the caller may try again.
-async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(STORE_TIMEOUT, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error @ StoreError::Unavailable { .. })) => Err(ApiError::unavailable(error)),
-        Ok(Err(error @ (StoreError::NotFound | StoreError::Rejected { .. }))) => Err(ApiError::internal(error)),
-        Err(elapsed) => Err(ApiError::unavailable(elapsed)),
+/// Whatever keeps the store from doing it for a while, the caller may try again.
+fn not_stored(error: StoreError) -> ApiError {
+    match error {
+        StoreError::Unavailable { .. } => ApiError::unavailable(error),
+        StoreError::NotFound | StoreError::Rejected { .. } => ApiError::internal(error),
     }
 }

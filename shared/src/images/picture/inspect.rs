@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::PictureError;
-use super::container::bmff;
+use super::container::{bmff, png};
 use crate::workflow::OutputFormat;
 
 /// Largest file that is taken in or stored: what the hosted store takes on its smallest plan.
@@ -16,6 +16,10 @@ pub const PIXELS_MAX: u64 = 64 * 1024 * 1024;
 
 /// Most memory of one decoded picture: [`PIXELS_MAX`] of four bytes. Pictures of 16 bits a channel reach half as far.
 pub(super) const DECODED_BYTES_MAX: u64 = PIXELS_MAX * 4;
+
+/// Most memory for all that a PNG holds beside its pixels: texts, and its colour profile, which inflates to a thousand
+/// times its bytes. A larger profile is none; more of the rest is refused.
+pub(super) const PNG_EXTRAS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// What the first bytes of a file say. The rest may still be damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
     let (width, height) = match format {
         OutputFormat::Avif => bmff::avif_size(file)?,
         OutputFormat::Mp4 => bmff::mp4_size(file)?,
-        OutputFormat::Png => decoder(file, ImageFormat::Png)?.dimensions(),
+        OutputFormat::Png => png::size(file)?,
         OutputFormat::Jpg => decoder(file, ImageFormat::Jpeg)?.dimensions(),
         OutputFormat::Webp => decoder(file, ImageFormat::WebP)?.dimensions(),
         OutputFormat::Gif => decoder(file, ImageFormat::Gif)?.dimensions(),
@@ -58,7 +62,7 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
 pub(super) fn decoder(file: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, PictureError> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::default();
-    limits.max_alloc = Some(DECODED_BYTES_MAX);
+    limits.max_alloc = Some(if format == ImageFormat::Png { PNG_EXTRAS_BYTES_MAX } else { DECODED_BYTES_MAX });
     reader.limits(limits);
     reader.into_decoder().map_err(PictureError::broken)
 }

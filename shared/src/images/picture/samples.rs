@@ -87,6 +87,20 @@ pub(super) fn with_chunk(file: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&file[..behind_header], &chunk(kind, data), &file[behind_header..]].concat()
 }
 
+/// The pixels of `file`, a PNG, as they are packed in it.
+pub(super) fn packed(file: &[u8]) -> Vec<u8> {
+    let mut at = 8;
+    let mut packed = Vec::new();
+    while let Some(head) = file.get(at..at + 8) {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        if &head[4..] == b"IDAT" {
+            packed.extend_from_slice(&file[at + 8..at + 8 + length]);
+        }
+        at += length + 12;
+    }
+    packed
+}
+
 /// A PNG that claims a size and holds no pixels.
 pub(super) fn hollow_png(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();

@@ -112,6 +112,26 @@ fn small_files_that_claim_vast_pictures_are_refused_unread() {
 }
 
 #[test]
+fn what_is_packed_beside_the_pixels_is_neither_unpacked_early_nor_without_bound() {
+    let file = samples::file(samples::opaque(16, 12), Png);
+    let header = 8 + 25;
+    let seen = inspect(&file[..header]).expect("nothing behind the header is looked at");
+    assert_eq!((seen.width, seen.height), (16, 12));
+    assert!(matches!(inspect(&[&file[..8], &file[header..]].concat()), Err(PictureError::Broken { .. })));
+
+    // A few bytes for each row of pixels: what they unpack to is 8192 for each, and one for its filter.
+    let extras_max = usize::try_from(inspect::PNG_EXTRAS_BYTES_MAX).expect("megabytes");
+    for (rows, kept) in [(16, true), (extras_max / 8_193 + 1, false)] {
+        let flat = image::GrayImage::new(8_192, u32::try_from(rows).expect("few"));
+        let packed = samples::packed(&samples::file(flat.into(), Png));
+        assert!(packed.len() < 300_000, "{}", packed.len());
+        let file = samples::with_chunk(&file, b"iCCP", &[b"x\0\0", packed.as_slice()].concat());
+        let decoded = codec::decode(&file, Png).expect("the pixels are still there");
+        assert_eq!(decoded.profile.is_some(), kept, "{rows} rows");
+    }
+}
+
+#[test]
 fn files_over_the_limit_are_refused_by_their_length() {
     let refused = prepared(vec![0; BYTES_MAX + 1], Png);
     assert!(matches!(refused, Err(PictureError::TooLarge { .. })));

@@ -7,7 +7,7 @@
 pub(super) mod bmff;
 mod gif;
 mod jpeg;
-mod png;
+pub(super) mod png;
 mod webp;
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use devstack::builders::model;
+use devstack::builders::{self, model};
+use devstack::samples::{Sample, bad, base64};
+use image::ImageFormat;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::Method;
 use serde_json::Value;
@@ -73,9 +75,24 @@ async fn a_request_leaves_one_line_without_body_token_or_query() {
     assert!(line["bytes_in"].as_u64() > Some(100) && line["bytes_out"].as_u64() > Some(100), "{line}");
     assert!(line["duration_ms"].is_u64(), "{line}");
 
+    // Pictures: one is stored, one is damaged, one is not there, one is elsewhere, one lies.
+    let file = base64(&Sample::Mug.file(32, ImageFormat::Png));
+    let lies = format!("data:image/lies;base64,{file}");
+    let absent = format!("{}/uploads/holiday.png", user.id);
+    let elsewhere = "https://elsewhere.example.com/mug.png?token=signed";
+    let damaged = base64(&bad::truncated(ImageFormat::Png));
+    for (picture, status) in [(&file[..], 202), (elsewhere, 202), (&lies, 422), (&absent, 422), (&damaged, 422)] {
+        client
+            .generate(&builders::request("resize").picture("input_image", picture).build())
+            .await
+            .unwrap()
+            .answered(status);
+    }
+
     let text = lines.text();
     let signature = token.rsplit('.').next().unwrap();
-    for secret in ["secret garden", "in-the-query", "a-key-of-mine", signature] {
+    let pictures = [&file[20..60], &damaged[60..100], "image/lies", "holiday", "elsewhere", "/inputs/"];
+    for secret in [&["secret garden", "in-the-query", "a-key-of-mine", signature], &pictures[..]].concat() {
         assert!(!text.contains(secret), "{secret}");
     }
     stack.finish().await;

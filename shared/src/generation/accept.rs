@@ -44,7 +44,7 @@ pub struct NewGeneration<'a> {
     pub endpoint: &'a str,
     /// What that endpoint speaks.
     pub dialect: Dialect,
-    /// Whether [`super::admit`] has charged the limit for it.
+    /// Whether [`super::admit()`] has charged the limit for it.
     pub admitted: bool,
 }
 

@@ -1,7 +1,7 @@
 //! SQL: letting a request in whose pictures must be looked at or stored before it can be accepted.
 //!
 //! Decoding and storing cost far more than accepting, so the cheap questions come first, and the limit is charged
-//! here: [`super::accept`] then does not charge it again.
+//! here: [`super::accept()`] then does not charge it again.
 
 use std::time::Duration;
 

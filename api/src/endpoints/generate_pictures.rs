@@ -129,6 +129,6 @@ async fn store(state: &ApiState, place: &str, inline: &InlinePicture) -> Result<
 fn not_stored(error: StoreError) -> ApiError {
     match error {
         StoreError::Unavailable { .. } => ApiError::unavailable(error),
-        StoreError::NotFound | StoreError::Rejected { .. } => ApiError::internal(error),
+        StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. } => ApiError::internal(error),
     }
 }

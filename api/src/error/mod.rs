@@ -178,7 +178,7 @@ impl From<OpenError> for ApiError {
         match error {
             OpenError::BadLink(BadLink::Forged | BadLink::Expired) => Self::InvalidSignature,
             OpenError::Store(StoreError::NotFound) => Self::NotFound,
-            OpenError::Store(error @ StoreError::Rejected { .. }) => Self::internal(error),
+            OpenError::Store(error @ (StoreError::TooLarge | StoreError::Rejected { .. })) => Self::internal(error),
             OpenError::Store(error @ StoreError::Unavailable { .. }) => Self::unavailable(error),
         }
     }

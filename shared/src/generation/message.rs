@@ -18,7 +18,7 @@ fn text(code: &str) -> &'static str {
             "The workflow could not use this request. Check its settings and pictures, then try again. Your credits were refunded."
         }
         "insufficient_resolution" => {
-            "The picture is too small for this workflow. Use a larger one. Your credits were refunded."
+            "The picture {picture} is too small for this workflow. Use a larger one. Your credits were refunded."
         }
         "input_unavailable" => {
             "The picture {picture} could not be fetched. Check that it exists and that its address answers without signing in. Your credits were refunded."
@@ -51,8 +51,14 @@ mod tests {
     fn a_text_names_the_picture_that_was_the_reason() {
         let text = message("input_damaged", Some("input_images/2"));
         assert!(text.starts_with("The picture input_images/2 is damaged"), "{text}");
-        for code in ["cancelled", "input_unavailable", "no such code"] {
+        for code in ["cancelled", "input_unavailable", "insufficient_resolution", "no such code"] {
             assert!(!message(code, None).contains('{'), "{code}");
+        }
+        for code in
+            ["input_unavailable", "input_unsupported", "input_damaged", "input_too_large", "insufficient_resolution"]
+        {
+            let text = message(code, Some("mask"));
+            assert!(text.contains(" mask ") && text.contains("refunded"), "{code}: {text}");
         }
     }
 }

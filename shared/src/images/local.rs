@@ -84,7 +84,7 @@ impl LocalStore {
     async fn read(&self, path: &str) -> Result<Bytes, StoreError> {
         let found = self.files.get(&parse(path)?).await.map_err(|error| classify(&error))?;
         if found.meta.size > BYTES_MAX as u64 {
-            return Err(StoreError::rejected(format!("more than {BYTES_MAX} bytes")));
+            return Err(StoreError::TooLarge);
         }
         found.bytes().await.map_err(|error| classify(&error))
     }

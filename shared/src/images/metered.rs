@@ -14,6 +14,7 @@ impl Outcome for StoreError {
     fn outcome(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
+            Self::TooLarge => "too_large",
             Self::Rejected { .. } => "rejected",
             Self::Unavailable { .. } => "unavailable",
         }

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// There is no such object, or our key may not see it: stores answer both alike.
     #[error("the object does not exist")]
     NotFound,
+    /// There is such an object, but with more than [`BYTES_MAX`] bytes, which no picture has.
+    #[error("the object has more than {BYTES_MAX} bytes")]
+    TooLarge,
     /// The same call will be refused again: a bad path, a type or size the bucket refuses, a wrong key.
     #[error("the image store refused the call: {reason}")]
     Rejected {

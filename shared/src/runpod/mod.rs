@@ -24,7 +24,9 @@ use http::{exchange, measured};
 pub use error::{ProviderError, Reason};
 pub use fetch::OUTPUT_BYTES_MAX;
 pub use http::RETRY_AFTER_MAX;
-pub use report::{Failure, FailureCode, InvalidJobId, Metadata, OutputRef, ProviderJobId, Report, Retry, Submission};
+pub use report::{
+    Failure, FailureCode, InvalidJobId, Metadata, NamedOutput, OutputRef, ProviderJobId, Report, Retry, Submission,
+};
 
 /// The largest body that `/run` is sent. RunPod refuses more than 10 MB with a plain 400.
 pub const RUN_BODY_BYTES_MAX: usize = 10_000_000;

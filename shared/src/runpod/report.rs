@@ -85,11 +85,20 @@ pub enum Report {
     /// Being worked on.
     Running,
     /// Done, with at least one output.
-    Completed(Vec<OutputRef>, Metadata),
+    Completed(Vec<NamedOutput>, Metadata),
     /// Ended without an output.
     Failed(Failure),
     /// Cancelled: by us, or by somebody else ([`Failure::CANCELLED_BY_PROVIDER`]).
     Cancelled,
+}
+
+/// One output, and the name of its file where the endpoint tells one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedOutput {
+    /// worker-comfyui's `filename`; never a key to store under: a worker gives the same one again.
+    pub file_name: Option<String>,
+    /// What it is.
+    pub output: OutputRef,
 }
 
 /// One output, not yet fetched, decoded or trusted.

@@ -14,6 +14,7 @@ mod parameter;
 mod picture;
 mod product;
 mod request;
+mod sent_size;
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,6 +38,7 @@ pub use product::{SEED_MAX, product_input};
 pub use request::{
     METHOD_AUTOMATIC, METHOD_CHARS_MAX, NAME_CHARS_MAX, NO_SUCH_PICTURE, Request, TAG_CHARS_MAX, TAGS_MAX,
 };
+pub use sent_size::follow_sent_sizes;
 
 /// The most outputs that one request may ask for, of any workflow.
 pub const OUTPUTS_MAX: u8 = 4;

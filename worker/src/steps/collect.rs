@@ -1,18 +1,20 @@
 //! Stores what the provider made. Safe to run twice: keys are deterministic and uploads replace.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
-use shared::generation::Event;
 use shared::generation::budget::{self, STATUS_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::output::{self, StoredOutput};
+use shared::generation::{Event, Run};
 use shared::ids::GenerationId;
 use shared::images::{self, LINK_LIFETIME, Picture, StoreError};
-use shared::runpod::{OutputRef, ProviderError, ProviderJobId, Report};
-use shared::workflow::OutputFormat;
+use shared::runpod::{NamedOutput, OutputRef, ProviderError, ProviderJobId, Report};
+use shared::workflow::graph::output_number;
+use shared::workflow::{Dialect, OutputFormat};
 
 use super::submit::retry_in;
 use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
@@ -53,8 +55,8 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<(Event, Vec<Sto
         Ok(pictures) => pictures,
         Err(event) => return Ok((event, Vec::new())),
     };
-    let asked = usize::from(leased.run.outputs_asked.unsigned_abs());
-    let missing = (1..).zip(pictures).take(asked).filter(|(n, _)| before.iter().all(|output| output.n != *n));
+    let asked = numbered(&leased.run, pictures).into_iter();
+    let missing = asked.filter(|(n, _)| before.iter().all(|output| output.n != *n));
     let kept: Vec<_> = futures::stream::iter(missing)
         .map(|(n, picture)| keep(state, leased, n, picture))
         .buffered(PICTURES_AT_ONCE)
@@ -70,6 +72,25 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<(Event, Vec<Sto
     Ok((Event::Collected { delivered: stored, code: "unusable_output" }, outputs))
 }
 
+/// The pictures that were asked for, by their place among the outputs.
+///
+/// A graph's come back in the order in which they were made, and without those that failed: their names say which each
+/// is. Of anything else the place in the answer is the place.
+fn numbered(run: &Run, pictures: Vec<NamedOutput>) -> BTreeMap<i16, OutputRef> {
+    let numbers: Option<Vec<u8>> =
+        pictures.iter().map(|picture| output_number(picture.file_name.as_deref()?)).collect();
+    let numbers = numbers.filter(|_| run.dialect == Dialect::WorkerComfyui);
+    let mut found = BTreeMap::new();
+    for (index, picture) in pictures.into_iter().enumerate() {
+        let place = numbers.as_ref().map_or(index + 1, |numbers| numbers[index].into());
+        let place = i16::try_from(place).ok().filter(|place| *place <= run.outputs_asked);
+        if let Some(place) = place {
+            found.entry(place).or_insert(picture.output);
+        }
+    }
+    found
+}
+
 /// Why a picture is not among the outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lost {
@@ -80,7 +101,7 @@ enum Lost {
 }
 
 /// The provider's result; or what is to be said without it, when `stored` pictures are all there will be.
-async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec<OutputRef>, Event> {
+async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec<NamedOutput>, Event> {
     let nothing = |code| Event::Collected { delivered: stored, code };
     let later = Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) };
     let id = leased.run.provider_job_id.as_deref().and_then(|id| ProviderJobId::parse(id).ok());
@@ -128,7 +149,7 @@ async fn put(state: &WorkerState, path: &str, bytes: Bytes, content_type: &str) 
     match tokio::time::timeout(PUT_TIMEOUT, state.images.put(path, bytes, content_type)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(StoreError::Unavailable { .. })) | Err(_) => Err(Lost::Unavailable),
-        Ok(Err(error @ (StoreError::NotFound | StoreError::Rejected { .. }))) => {
+        Ok(Err(error @ (StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. }))) => {
             tracing::error!(%error, "the image store refuses pictures");
             Err(Lost::Unavailable)
         }

@@ -9,7 +9,7 @@ use shared::generation::webhook_url::{self, WebhookRef};
 use shared::generation::{Event, PROVIDER_TTL_MARGIN, Run, WEBHOOK_GRACE, attempt};
 use shared::runpod::Submission;
 use shared::workflow::graph::{self, GraphError, GraphPicture, GraphRequest};
-use shared::workflow::{self, Dialect, Workflow, comfy_input, product_input, put_picture};
+use shared::workflow::{self, Dialect, Workflow, comfy_input, follow_sent_sizes, product_input, put_picture};
 
 use super::StepError;
 use super::pictures::{self, LoadedPicture, NotLoaded};
@@ -22,7 +22,7 @@ use crate::state::WorkerState;
 /// Only if the database failed.
 pub(super) async fn prepare(state: &WorkerState, leased: &Leased) -> Result<Result<Submission, Event>, StepError> {
     let run = &leased.run;
-    let parameters = match attempt::parameters(&state.pool, run.generation_id).await? {
+    let mut parameters = match attempt::parameters(&state.pool, run.generation_id).await? {
         Value::Object(parameters) => parameters,
         _ => Map::new(),
     };
@@ -34,6 +34,7 @@ pub(super) async fn prepare(state: &WorkerState, leased: &Leased) -> Result<Resu
             return Ok(Err(Event::SubmitUnavailable { retry_in: retry_in(run.tries) }));
         }
     };
+    follow_sent_sizes(workflow, &mut parameters, |name| pictures::share_sent(&pictures, name));
     let input = match run.dialect {
         Dialect::Product => for_product(run, parameters, &pictures),
         Dialect::WorkerComfyui => match for_comfy(run, workflow, &parameters, &pictures) {
@@ -64,7 +65,7 @@ fn outputs_asked(run: &Run) -> u8 {
 }
 
 fn for_product(run: &Run, mut parameters: Map<String, Value>, pictures: &[LoadedPicture]) -> Value {
-    for LoadedPicture { name, picture } in pictures {
+    for LoadedPicture { name, picture, .. } in pictures {
         put_picture(&mut parameters, name, base64_text::encode(&picture.bytes));
     }
     let format = run.output_format.parse().expect("accept stores only formats it knows");
@@ -83,11 +84,12 @@ fn for_comfy(
     let described: Vec<_> = pictures
         .iter()
         .zip(&file_names)
-        .map(|(LoadedPicture { name, picture }, file_name)| GraphPicture {
+        .map(|(LoadedPicture { name, picture, original }, file_name)| GraphPicture {
             parameter: name,
             name: file_name,
             width: picture.width,
             height: picture.height,
+            original: *original,
         })
         .collect();
     let graph = graph::build(&GraphRequest {

@@ -45,7 +45,10 @@ pub(super) fn join(base: &Url, parts: &[&str]) -> Result<Url, StoreError> {
 
 /// Sends one request and reads its JSON answer.
 pub(super) async fn attempt_json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Failure> {
-    let body = attempt(request, JSON_BYTES_MAX).await?;
+    let body = attempt(request, JSON_BYTES_MAX).await.map_err(|failure| match failure {
+        Failure::TooLong => Failure::Final(format!("an answer of more than {JSON_BYTES_MAX} bytes")),
+        failure => failure,
+    })?;
     // A proxy's friendly page, say: the store itself was perhaps never asked.
     serde_json::from_slice(&body).map_err(|_| Failure::Busy("an answer that is not the store's".to_owned()))
 }
@@ -63,14 +66,13 @@ pub(super) async fn attempt(request: RequestBuilder, body_max: usize) -> Result<
 }
 
 async fn read(mut response: Response, body_max: usize) -> Result<Bytes, Failure> {
-    let too_long = || Failure::Final(format!("an answer of more than {body_max} bytes"));
     if response.content_length().is_some_and(|length| length > body_max as u64) {
-        return Err(too_long());
+        return Err(Failure::TooLong);
     }
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {
         if body.len() + chunk.len() > body_max {
-            return Err(too_long());
+            return Err(Failure::TooLong);
         }
         body.extend_from_slice(&chunk);
     }

@@ -71,6 +71,8 @@ pub(super) enum Failure {
     Missing,
     /// The bucket or object is there already.
     Exists,
+    /// The answer is longer than is read.
+    TooLong,
     /// Asking again may help.
     Busy(String),
     /// Asking again gives the same answer.
@@ -82,6 +84,7 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Missing => Self::NotFound,
             Failure::Exists => Self::rejected("already exists"),
+            Failure::TooLong => Self::TooLarge,
             Failure::Busy(reason) => Self::unavailable(reason),
             Failure::Final(reason) => Self::rejected(reason),
         }
@@ -93,6 +96,7 @@ impl Outcome for Failure {
         match self {
             Self::Missing => "not_found",
             Self::Exists => "exists",
+            Self::TooLong => "too_large",
             Self::Busy(_) => "unavailable",
             Self::Final(_) => "rejected",
         }

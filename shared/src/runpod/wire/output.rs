@@ -11,11 +11,14 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::super::report::OutputRef;
+use super::super::report::{NamedOutput, OutputRef};
 use super::text;
 
 /// The most outputs of one job that are looked at; the rest is ignored. A request asks for at most four.
 const OUTPUTS_READ_MAX: usize = 16;
+
+/// The longest name of an output's file that is read, in bytes.
+const FILE_NAME_BYTES_MAX: usize = 256;
 
 /// The longest address of an output, in bytes.
 const URL_BYTES_MAX: usize = 8 * 1024;
@@ -24,7 +27,7 @@ const URL_BYTES_MAX: usize = 8 * 1024;
 #[derive(Default)]
 pub(super) struct Output<'a> {
     /// The outputs that could be made out, in order.
-    pub(super) refs: Vec<OutputRef>,
+    pub(super) refs: Vec<NamedOutput>,
     /// Whether it calls itself an error, with or without saying which.
     pub(super) is_error: bool,
     /// What it says of the error.
@@ -57,6 +60,8 @@ struct Item<'a> {
     url: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    filename: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +94,7 @@ fn object(raw: &RawValue) -> &str {
 }
 
 /// The outputs in a list, or the one in a string or an object.
-fn refs(raw: &RawValue) -> Vec<OutputRef> {
+fn refs(raw: &RawValue) -> Vec<NamedOutput> {
     if raw.get().starts_with('[') {
         let items = serde_json::from_str::<First<'_>>(raw.get()).map(|first| first.0).unwrap_or_default();
         items.into_iter().filter_map(item).collect()
@@ -98,12 +103,14 @@ fn refs(raw: &RawValue) -> Vec<OutputRef> {
     }
 }
 
-fn item(raw: &RawValue) -> Option<OutputRef> {
+fn item(raw: &RawValue) -> Option<NamedOutput> {
     if let Some(text) = text(raw) {
-        return output_ref(text);
+        return output_ref(text).map(|output| NamedOutput { file_name: None, output });
     }
     let item: Item<'_> = serde_json::from_str(object(raw)).ok()?;
-    item.url.and_then(text).or_else(|| item.data.and_then(text)).and_then(output_ref)
+    let output = item.url.and_then(text).or_else(|| item.data.and_then(text)).and_then(output_ref)?;
+    let file_name = item.filename.and_then(text).filter(|name| name.len() <= FILE_NAME_BYTES_MAX);
+    Some(NamedOutput { file_name, output })
 }
 
 /// A string as an output: an address, a data URI, or plain base64.

@@ -61,6 +61,17 @@ pub(super) fn instantiate(plan: &Plan, request: &GraphRequest<'_>) -> Result<Val
     Ok(Value::Object(graph))
 }
 
+/// Which output of its request a file is, by the name that ComfyUI gave it: `{prefix}-{n}_00001_.png`.
+///
+/// Outputs come back in the order in which they were run, which nobody promises, and without those that failed.
+#[must_use]
+pub fn output_number(file_name: &str) -> Option<u8> {
+    let (stem, counter) = file_name.strip_suffix("_.png")?.rsplit_once('_')?;
+    let (_, number) = stem.rsplit_once('-')?;
+    let is_counter = !counter.is_empty() && counter.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|number| is_counter && (1..=OUTPUTS_MAX).contains(number))
+}
+
 /// The seed of an output: the run's own for the first, so that what is recorded repeats it.
 pub(super) fn seed_of(seed: i64, number: u8) -> i64 {
     let steps = i64::from(number) - 1;
@@ -130,6 +141,7 @@ fn value_of(
         }
         Source::Variant(variants) => Ok(Some(Value::from(variants[usize::from(output.number - 1)]))),
         Source::Seed => Ok(Some(Value::from(output.seed))),
+        // `output_number` reads it back.
         Source::Prefix => Ok(Some(Value::from(format!("{}-{}", request.prefix, output.number)))),
     }
 }

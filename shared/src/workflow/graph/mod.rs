@@ -29,6 +29,7 @@ use self::size::Size;
 use self::template::Template;
 use super::WorkflowType;
 
+pub use self::instance::output_number;
 pub use self::refusal::refusals;
 
 /// Every template there is.
@@ -55,6 +56,8 @@ pub struct GraphPicture<'a> {
     pub width: u32,
     /// Its height as it is sent, in pixels.
     pub height: u32,
+    /// Its width and height as it was given: more, where it was scaled down to be sent.
+    pub original: (u32, u32),
 }
 
 /// What a graph is made of.

@@ -4,12 +4,12 @@ mod structure;
 
 use serde_json::{Map, Value, json};
 
-use super::{GraphError, GraphPicture, GraphRequest, build, check_templates};
+use super::{GraphError, GraphPicture, GraphRequest, build, check_templates, output_number};
 use crate::workflow::{CATALOGUE, SEED_MAX, WorkflowType};
 
 /// A picture of 97 x 61 pixels for each of these parameters.
 fn pictures<'a>(parameters: &[&'a str]) -> Vec<GraphPicture<'a>> {
-    let picture = |parameter| GraphPicture { parameter, name: "0af3.png", width: 97, height: 61 };
+    let picture = |parameter| GraphPicture { parameter, name: "0af3.png", width: 97, height: 61, original: (97, 61) };
     parameters.iter().copied().map(picture).collect()
 }
 
@@ -101,7 +101,9 @@ fn a_crop_takes_the_middle_in_the_new_proportions() {
 
 #[test]
 fn an_upscale_is_exact_and_bounded() {
-    let given = |width, height| [GraphPicture { parameter: "input_image", name: "a.png", width, height }];
+    let given = |width, height| {
+        [GraphPicture { parameter: "input_image", name: "a.png", width, height, original: (width, height) }]
+    };
     for level in [2, 4, 8] {
         let asked = json!({"upscale_level": level, "denoise_strength": 0.25, "add_details": true});
         let graph = built(WorkflowType::Upscale, &asked, &given(97, 61), 1).expect("a graph");
@@ -128,6 +130,36 @@ fn detail_is_added_to_colours_and_transparency_is_led_around_it() {
     assert_eq!(graph[scaled[0].as_str().expect("a node")]["class_type"], "ImageScale");
     assert_eq!(linked("ImageSharpen", "image"), json!(["6", 0]));
     assert_eq!(inputs_of(&graph, "JoinImageWithAlpha")[1], json!({"image": ["7", 0], "alpha": ["6", 1]}));
+}
+
+#[test]
+fn an_upscale_of_what_was_scaled_down_to_be_sent_is_of_the_size_that_was_promised() {
+    let sent = |width, height| {
+        [GraphPicture { parameter: "input_image", name: "a.jpg", width, height, original: (1000, 600) }]
+    };
+    let asked = json!({"upscale_level": 8, "add_details": true});
+    for ((width, height), radius) in [((1000, 600), 4), ((833, 500), 4), ((250, 150), 16), ((25, 15), 31)] {
+        let graph = built(WorkflowType::Upscale, &asked, &sent(width, height), 1).expect("a graph");
+        let scaled = &inputs_of(&graph, "ImageScale")[0];
+        assert_eq!((&scaled["width"], &scaled["height"]), (&json!(8000), &json!(4800)), "{width}");
+        assert_eq!(inputs_of(&graph, "ImageSharpen")[0]["sharpen_radius"], json!(radius), "{width}");
+    }
+}
+
+#[test]
+fn the_name_of_a_file_tells_which_output_it_is() {
+    let graph = built(WorkflowType::ColorChange, &json!({"target_color": "#204060"}), &pictures(&["input_image"]), 3);
+    let prefixes: Vec<_> = inputs_of(&graph.expect("a graph"), "SaveImage");
+    for (number, save) in (1..).zip(prefixes) {
+        let prefix = save["filename_prefix"].as_str().expect("a prefix");
+        assert_eq!(output_number(&format!("{prefix}_00001_.png")), Some(number));
+        assert_eq!(output_number(&format!("{prefix}_123456_.png")), Some(number));
+    }
+    for name in ["ComfyUI_00001_.png", "r-0_00001_.png", "r-5_00001_.png", "r-1.png", "r-1_00001_", "1_00001_.png", ""]
+    {
+        assert_eq!(output_number(name), None, "{name}");
+    }
+    assert_eq!(output_number("a-1-b-2_00001_.png"), Some(2));
 }
 
 #[test]
@@ -163,8 +195,8 @@ fn texture_and_shadows_are_kept_or_left_out() {
 #[test]
 fn a_graphic_lies_where_it_was_put_and_blends_as_it_was_asked_to() {
     let given = [
-        GraphPicture { parameter: "base_image", name: "b.jpg", width: 97, height: 61 },
-        GraphPicture { parameter: "graphic_image", name: "g.png", width: 40, height: 20 },
+        GraphPicture { parameter: "base_image", name: "b.jpg", width: 97, height: 61, original: (97, 61) },
+        GraphPicture { parameter: "graphic_image", name: "g.png", width: 40, height: 20, original: (40, 20) },
     ];
     let mut asked = json!({"position": {"x": 0.0, "y": 0.5}, "scale": 2.0, "blend_mode": "overlay"});
     let graph = built(WorkflowType::GraphicTransfer, &asked, &given, 2).expect("a graph");

@@ -12,6 +12,9 @@ const INPUT: &str = "input_image";
 /// there is.
 const INPUT_SIDE_MIN: u32 = 3;
 
+/// The widest edge that `ImageSharpen` finds, in pixels.
+const RADIUS_MAX: u32 = 31;
+
 /// Blur mixed in by `denoise_strength`, then enlarged.
 pub(super) static PLAIN: Template = Template::new(
     "upscale",
@@ -39,7 +42,7 @@ pub(super) static DETAILS: Template = Template::new(
             node: 7,
             class: "ImageSharpen",
             input: "sharpen_radius",
-            accepts: Accepts::Integer { min: 1, max: 31 },
+            accepts: Accepts::Integer { min: 1, max: RADIUS_MAX as i64 },
             source: Source::Computed("radius"),
         },
         save(9),
@@ -55,12 +58,14 @@ pub(super) fn plan(request: &GraphRequest<'_>) -> Result<Plan, GraphError> {
         level @ (2 | 4 | 8) => level,
         _ => return Err(GraphError::Parameter("upscale_level")),
     };
-    let target = Size::bounded(u64::from(input.width) * level, u64::from(input.height) * level)?;
+    // What was scaled down to be sent is enlarged all the same to what was promised of the picture as it was given.
+    let (width, height) = request.picture(INPUT)?.original;
+    let target = Size::bounded(u64::from(width) * level, u64::from(height) * level)?;
     let template = if request.flag_or("add_details", false) { &DETAILS } else { &PLAIN };
     let computed = vec![
         ("width", Scalar::from(target.width)),
         ("height", Scalar::from(target.height)),
-        ("radius", Scalar::from(target.width / input.width / 2)),
+        ("radius", Scalar::from((target.width / input.width / 2).clamp(1, RADIUS_MAX))),
     ];
     Ok(Plan { template, computed })
 }

@@ -132,7 +132,7 @@ async fn a_friendly_page_is_no_answer() {
 async fn no_body_is_read_without_bound() {
     let endless = "x".repeat(shared::images::BYTES_MAX + 1);
     let (result, calls) = get(&[("200 OK", &endless)]).await;
-    assert!(matches!(result, Err(StoreError::Rejected { .. })), "{result:?}");
+    assert!(matches!(result, Err(StoreError::TooLarge)), "{result:?}");
     assert_eq!(calls, 1);
     let (result, _) = get(&[("400 Bad Request", &endless)]).await;
     assert!(matches!(result, Err(StoreError::Rejected { .. })), "{result:?}");

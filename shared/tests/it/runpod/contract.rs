@@ -43,7 +43,7 @@ async fn pictures(target: &Target, seed: i64) -> Vec<Bytes> {
     assert!(metadata.seed.is_none_or(|used| used == seed), "another seed was used: {metadata:?}");
     let mut pictures = Vec::new();
     for output in &outputs {
-        pictures.push(target.runpod.output(output).await.expect("an output that can be had"));
+        pictures.push(target.runpod.output(&output.output).await.expect("an output that can be had"));
     }
     pictures
 }

@@ -23,7 +23,7 @@ async fn outputs(simulator: &RunPodHandle, client: &RunPod, faults: Vec<JobFault
     let Ok(Report::Completed(outputs, _)) = end(simulator, client, faults).await else { panic!("{named} failed") };
     let mut had = Vec::new();
     for output in &outputs {
-        had.push(client.output(output).await.map(|bytes| bytes.starts_with(b"\x89PNG")));
+        had.push(client.output(&output.output).await.map(|bytes| bytes.starts_with(b"\x89PNG")));
     }
     had
 }

@@ -40,7 +40,7 @@ fn outputs(output: &Value) -> Vec<String> {
     match completed(output) {
         Report::Completed(refs, _) => refs
             .into_iter()
-            .map(|output| match output {
+            .map(|named| match named.output {
                 OutputRef::Base64(text) => text,
                 OutputRef::Url(url) => url.to_string(),
             })
@@ -149,6 +149,15 @@ fn outputs_are_found_in_every_form_an_endpoint_gives_them() {
     for (output, expected) in table {
         assert_eq!(outputs(&output), expected, "{output}");
     }
+}
+
+#[test]
+fn the_names_of_files_are_told_where_there_are_some() {
+    let named = |filename: Value| json!({"filename": filename, "type": "base64", "data": "aGk="});
+    let images = json!([named(json!("a-2_00001_.png")), named(json!(7)), named(json!("x".repeat(300))), "aGk="]);
+    let Report::Completed(outputs, _) = completed(&json!({ "images": images })) else { panic!("four outputs") };
+    let names: Vec<_> = outputs.iter().map(|output| output.file_name.as_deref()).collect();
+    assert_eq!(names, [Some("a-2_00001_.png"), None, None, None]);
 }
 
 #[test]

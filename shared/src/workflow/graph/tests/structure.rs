@@ -148,8 +148,15 @@ fn parameters(workflow: WorkflowType, modes: &Modes, rest: &Rest) -> Map<String,
 fn graph(workflow: WorkflowType, modes: &Modes, rest: &Rest) -> Value {
     let parameters = parameters(workflow, modes, rest);
     let given = PICTURES.into_iter().zip(rest.sizes).filter(|(name, _)| *name != "mask" || modes.has_mask);
-    let pictures: Vec<_> =
-        given.map(|(parameter, (width, height))| GraphPicture { parameter, name: "a.png", width, height }).collect();
+    let pictures: Vec<_> = given
+        .map(|(parameter, (width, height))| GraphPicture {
+            parameter,
+            name: "a.png",
+            width,
+            height,
+            original: (width, height),
+        })
+        .collect();
     let (outputs, seed) = (modes.outputs, rest.seed);
     build(&GraphRequest { workflow, parameters: &parameters, pictures: &pictures, outputs, seed, prefix: "ours" })
         .expect("a graph")

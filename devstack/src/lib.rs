@@ -4,6 +4,7 @@
 //! - [`test_stack`]: the same inside one test, where time only passes when the test says so.
 //! - [`postgres`]: the private database server, and a database of its own for each test.
 //! - [`client`] and [`builders`]: acting as a user, through the API alone, with the pictures of [`samples`].
+//! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
 //! - [`books`]: a user's ledger, and what else only the database tells.
 //!
@@ -15,6 +16,7 @@ pub mod builders;
 pub mod client;
 pub mod contact_sheet;
 pub mod graph_endpoint;
+pub mod picture_host;
 pub mod postgres;
 pub mod samples;
 pub mod stack;

@@ -4,6 +4,7 @@
 
 mod bench;
 mod cancel;
+mod clips;
 mod crashes;
 mod delivery;
 mod failures;
@@ -14,6 +15,7 @@ mod inputs;
 mod lives;
 mod orders;
 mod processes;
+mod results;
 mod stopping;
 mod unknown;
 mod unusable_inputs;

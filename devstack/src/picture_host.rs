@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shared::images::InputFetcher;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -40,6 +41,8 @@ pub struct PictureHost {
     address: SocketAddr,
     root_der: Vec<u8>,
     shelf: Arc<Mutex<Shelf>>,
+    /// Changes with every request.
+    requests: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -71,8 +74,9 @@ impl PictureHost {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shelf = Arc::<Mutex<Shelf>>::default();
-        let task = tokio::spawn(accept(listener, acceptor, Arc::clone(&shelf)));
-        Self { address, root_der, shelf, task }
+        let (counted, requests) = watch::channel(0);
+        let task = tokio::spawn(accept(listener, acceptor, Arc::clone(&shelf), counted));
+        Self { address, root_der, shelf, requests, task }
     }
 
     /// Serves this at `name` from now on, and says under which address.
@@ -90,6 +94,15 @@ impl PictureHost {
     pub fn asked(&self, name: &str) -> usize {
         let path = format!("/{name}");
         lock(&self.shelf).asked.iter().filter(|asked| **asked == path).count()
+    }
+
+    /// Waits until `name` is asked for.
+    ///
+    /// # Panics
+    /// When the host goes away meanwhile.
+    pub async fn wait_until_asked(&self, name: &str) {
+        let mut requests = self.requests.clone();
+        requests.wait_for(|_| self.asked(name) > 0).await.expect("the host is there");
     }
 
     /// A fetcher that finds the host by its name, as if it were on the internet.
@@ -125,14 +138,14 @@ fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf>>) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf>>, counted: watch::Sender<usize>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(answer(stream, acceptor.clone(), Arc::clone(&shelf)));
+        tokio::spawn(answer(stream, acceptor.clone(), Arc::clone(&shelf), counted.clone()));
     }
 }
 
 /// Answers one request and hangs up. A client that has seen enough may leave at any time.
-async fn answer(stream: TcpStream, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf>>) {
+async fn answer(stream: TcpStream, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf>>, counted: watch::Sender<usize>) {
     let Ok(mut stream) = acceptor.accept(stream).await else { return };
     let mut request = vec![0; REQUEST_BYTES_MAX];
     let length = stream.read(&mut request).await.unwrap_or(0);
@@ -143,6 +156,7 @@ async fn answer(stream: TcpStream, acceptor: TlsAcceptor, shelf: Arc<Mutex<Shelf
         shelf.asked.push(path.to_owned());
         shelf.next(path).unwrap_or(Served::Status("404 Not Found"))
     };
+    counted.send_modify(|requests| *requests += 1);
     let (head, body) = match served {
         Served::Broken => return,
         Served::File(bytes) => (format!("200 OK\r\nContent-Type: image/png\r\nContent-Length: {}", bytes.len()), bytes),

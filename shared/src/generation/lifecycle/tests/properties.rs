@@ -11,7 +11,7 @@ use crate::runpod::Retry;
 fn any_event() -> impl Strategy<Value = Event> {
     let retry = prop_oneof![Just(Retry::Final), Just(Retry::Retryable), Just(Retry::Once)];
     prop_oneof![
-        (0..14_usize).prop_map(|index| events().swap_remove(index)),
+        prop::sample::select(events().to_vec()),
         Just(Event::LeasedForSubmission),
         Just(submitted()),
         Just(completed()),
@@ -43,6 +43,7 @@ proptest! {
                 prop_assert_eq!(to.refund, Credits::ZERO);
             }
             prop_assert!(to.run.stage.is_final() || to.refund.is_zero());
+            prop_assert!(to.picture.is_none() || (to.run.stage == Stage::Failed && to.refund == current.price));
             prop_assert!(to.run.progress_at(now) >= current.progress_at(now));
             prop_assert!((1..=ATTEMPTS_MAX).contains(&to.run.attempt));
             prop_assert_eq!(to.run.settled_at.is_some(), to.run.stage.is_final());

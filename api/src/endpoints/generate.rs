@@ -11,7 +11,7 @@ use serde::Deserialize;
 use shared::generation::{self, Accepted, NewGeneration};
 use shared::ids::GenerationId;
 use shared::telemetry::names;
-use shared::workflow::{Dialect, Fault, Request, SEED_MAX, graph};
+use shared::workflow::{Request, SEED_MAX};
 use uuid::Uuid;
 
 use super::generate_body::GenerateBody;
@@ -79,7 +79,7 @@ impl GenerateApi {
         }
         let request = request.for_user(caller.user_id()).map_err(ApiError::InvalidRequest)?;
         let dialect = state.settings.runpod.dialect(request.workflow.kind);
-        check_dialect(&request, dialect)?;
+        request.check_dialect(dialect).map_err(ApiError::InvalidRequest)?;
         generate_pictures::check_types(&request)?;
         let id = GenerationId::generate();
         let response = accepted_body(&state, id, &request);
@@ -122,19 +122,6 @@ fn accepted_body(state: &ApiState, id: GenerationId, request: &Request) -> Strin
 
 fn location(id: GenerationId) -> String {
     format!("/api/v1/status/{id}")
-}
-
-/// Refuses what the endpoint of this deployment cannot do.
-fn check_dialect(request: &Request, dialect: Dialect) -> Result<(), ApiError> {
-    let refusals = match dialect {
-        Dialect::Product => Vec::new(),
-        Dialect::WorkerComfyui => graph::refusals(request.workflow.kind, &request.parameters),
-    };
-    let faults: Vec<_> = refusals
-        .into_iter()
-        .map(|(parameter, detail)| Fault { pointer: format!("/input_data/{parameter}"), detail })
-        .collect();
-    if faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidRequest(faults)) }
 }
 
 /// Accepts the request; if it brings pictures that must be looked at, admits it first and looks at them.

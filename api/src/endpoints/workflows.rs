@@ -13,7 +13,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::workflow::{CATALOGUE, Dialect, Parameter, Workflow, graph};
+use shared::workflow::{CATALOGUE, Parameter, Workflow};
 
 use super::input_schema::input_schema;
 use super::{Tag, header as answer_header, json_answer, responses};
@@ -122,12 +122,10 @@ impl List {
 }
 
 fn entry(workflow: &'static Workflow, state: &ApiState) -> Entry {
-    let refused = |parameter: &Parameter, value: &Value| match state.settings.runpod.dialect(workflow.kind) {
-        Dialect::Product => false,
-        Dialect::WorkerComfyui => {
-            let alone = [(parameter.name.to_owned(), value.clone())].into_iter().collect();
-            !graph::refusals(workflow.kind, &alone).is_empty()
-        }
+    let dialect = state.settings.runpod.dialect(workflow.kind);
+    let refused = |parameter: &Parameter, value: &Value| {
+        let alone = [(parameter.name.to_owned(), value.clone())].into_iter().collect();
+        !workflow.kind.refusals(dialect, &alone).is_empty()
     };
     Entry {
         workflow_type: workflow.kind.as_str().to_owned(),

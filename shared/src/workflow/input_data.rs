@@ -1,5 +1,7 @@
 //! `input_data` against the parameters of a workflow: every fault, every default, every picture. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::fields::{Faults, Fields, join};
@@ -13,6 +15,8 @@ pub(super) struct InputData {
     pub(super) parameters: Map<String, Value>,
     /// In the order of the catalogue.
     pub(super) pictures: Vec<RequestPicture>,
+    /// Where the parameters stand in the body, in the customer's spelling.
+    pub(super) pointers: BTreeMap<&'static str, String>,
 }
 
 /// Reads `input_data` of the body.
@@ -27,9 +31,17 @@ pub(super) fn read(body: &Fields<'_>, workflow: Option<&Workflow>, faults: &mut 
         return found;
     };
     let empty = Value::Object(Map::new());
-    found.parameters =
-        object(value.unwrap_or(&empty), &pointer, workflow.parameters, &mut found.pictures, faults).unwrap_or_default();
+    let value = value.unwrap_or(&empty);
+    found.parameters = object(value, &pointer, workflow.parameters, &mut found.pictures, faults).unwrap_or_default();
+    found.pointers = pointers(value, &pointer, workflow);
     found
+}
+
+fn pointers(value: &Value, pointer: &str, workflow: &Workflow) -> BTreeMap<&'static str, String> {
+    // What is wrong has been noted.
+    let given = Fields::of(value, pointer, &[], &mut Faults::default());
+    let names = workflow.parameters.iter().map(|parameter| parameter.name);
+    names.map(|name| (name, given.get(name, &mut Faults::default()).0)).collect()
 }
 
 /// Sets the picture of that name: `mask`, `input_images/2`.

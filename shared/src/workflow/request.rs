@@ -1,5 +1,7 @@
 //! What a customer sends to be generated -> a validated request. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -54,6 +56,8 @@ pub struct Request {
     pub parameters: Map<String, Value>,
     /// Its pictures, in the order of the catalogue.
     pub pictures: Vec<RequestPicture>,
+    /// Where the parameters stand in the body, as JSON pointers in the customer's spelling.
+    pub(super) pointers: BTreeMap<&'static str, String>,
     /// How many outputs, at least 1.
     pub outputs_asked: u8,
     /// What they are delivered as.
@@ -86,7 +90,7 @@ impl Request {
         let fields = Fields::of(body, "", BODY_FIELDS, &mut faults);
         let claimed_user_id = uuid(&fields, "user_id", &mut faults).map(UserId);
         let workflow = workflow(&fields, &mut faults);
-        let InputData { mut parameters, pictures } = input_data::read(&fields, workflow, &mut faults);
+        let InputData { mut parameters, pictures, pointers } = input_data::read(&fields, workflow, &mut faults);
         let mut settings = settings(&fields, workflow, &mut faults);
         agree_on_format(&fields, workflow, &mut parameters, &mut settings, &mut faults);
         let project_id = uuid(&fields, "project_id", &mut faults);
@@ -100,6 +104,7 @@ impl Request {
             method: settings.method.unwrap_or_else(|| METHOD_AUTOMATIC.to_owned()),
             parameters,
             pictures,
+            pointers,
             outputs_asked: settings.outputs_asked.unwrap_or(workflow.outputs_default),
             output_format: settings.output_format.unwrap_or_else(|| workflow.format_default()),
             project_id,

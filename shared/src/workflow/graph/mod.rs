@@ -25,12 +25,12 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use self::instance::Plan;
+use self::refusal::refusals;
 use self::size::Size;
 use self::template::Template;
 use super::WorkflowType;
 
 pub use self::instance::output_number;
-pub use self::refusal::refusals;
 
 /// Every template there is.
 static TEMPLATES: [&Template; 9] = [
@@ -84,7 +84,7 @@ pub enum GraphError {
     /// No template makes this workflow.
     #[error("there is no graph of {0}")]
     Unavailable(WorkflowType),
-    /// The request asks for something that [`refusals`] names.
+    /// The request asks for something that [`WorkflowType::refusals`] names.
     #[error("the parameter {parameter} asks for what a graph cannot do: {detail}")]
     Refused {
         /// The parameter.

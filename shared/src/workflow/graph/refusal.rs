@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::WorkflowType;
+use crate::workflow::{Dialect, Fault, Request, WorkflowType};
 
 /// A value of a parameter that no graph can honour.
 struct Refusal {
@@ -39,9 +39,34 @@ static REFUSALS: &[Refusal] = &[
     },
 ];
 
-/// What a graph cannot do of these parameters: the parameter's name, and what is wrong with it for the customer.
-#[must_use]
-pub fn refusals(workflow: WorkflowType, parameters: &Map<String, Value>) -> Vec<(&'static str, String)> {
+impl WorkflowType {
+    /// What an endpoint of that dialect cannot do of these parameters: the parameter's name, and what is wrong with it
+    /// for the customer.
+    #[must_use]
+    pub fn refusals(self, dialect: Dialect, parameters: &Map<String, Value>) -> Vec<(&'static str, String)> {
+        match dialect {
+            Dialect::Product => Vec::new(),
+            Dialect::WorkerComfyui => refusals(self, parameters),
+        }
+    }
+}
+
+impl Request {
+    /// Whether an endpoint of that dialect can do all of it.
+    ///
+    /// # Errors
+    /// A fault for each parameter that asks for what it cannot do.
+    pub fn check_dialect(&self, dialect: Dialect) -> Result<(), Vec<Fault>> {
+        let refusals = self.workflow.kind.refusals(dialect, &self.parameters).into_iter();
+        let pointer = |parameter| self.pointers.get(parameter).cloned().unwrap_or_default();
+        let faults: Vec<_> =
+            refusals.map(|(parameter, detail)| Fault { pointer: pointer(parameter), detail }).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+/// What a graph cannot do of these parameters.
+pub(super) fn refusals(workflow: WorkflowType, parameters: &Map<String, Value>) -> Vec<(&'static str, String)> {
     let of_workflow = REFUSALS.iter().filter(|refusal| refusal.workflow == workflow);
     let asked = of_workflow.filter(|refusal| match refusal.value {
         Asked::Word(word) => parameters.get(refusal.parameter).and_then(Value::as_str) == Some(word),
@@ -55,7 +80,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{REFUSALS, refusals};
-    use crate::workflow::WorkflowType;
+    use crate::workflow::{Dialect, Request, WorkflowType};
 
     fn refused(workflow: WorkflowType, parameters: &Value) -> Vec<&'static str> {
         let parameters = parameters.as_object().expect("an object");
@@ -71,6 +96,24 @@ mod tests {
         assert_eq!(refused(WorkflowType::Upscale, &json!({"enhance_face": false})), none);
         assert_eq!(refused(WorkflowType::GraphicTransfer, &json!({"match_perspective": true})), ["match_perspective"]);
         assert_eq!(refused(WorkflowType::ColorChange, &json!({"fill_mode": "content_aware"})), none);
+    }
+
+    #[test]
+    fn a_refusal_names_the_parameter_as_the_customer_spelt_it() {
+        let asked = |input: &str, fill_mode: &str| {
+            let picture = "https://shop.example.com/a.png";
+            let mut body = json!({"workflow_type": "resize"});
+            body[input] =
+                json!({"input_image": picture, "target_width": 64, "target_height": 64, "maintain_aspect": true});
+            body[input][fill_mode] = json!("content_aware");
+            Request::parse(&body).expect("a good request")
+        };
+        for (input, fill_mode) in [("input_data", "fill_mode"), ("inputData", "fillMode"), ("input_data", "fillMode")] {
+            let request = asked(input, fill_mode);
+            assert_eq!(request.check_dialect(Dialect::Product), Ok(()));
+            let faults = request.check_dialect(Dialect::WorkerComfyui).expect_err("refused");
+            assert_eq!((faults.len(), &faults[0].pointer), (1, &format!("/{input}/{fill_mode}")));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use simulators::Fault;
 use simulators::runpod::{ImageForm, JobFault, RunPodEffect, Spoil};
 
-use crate::orders::{delivered, failed};
+use crate::generations::{delivered, failed};
 
 fn job(effect: JobFault) -> Fault<RunPodEffect> {
     Fault::new(RunPodEffect::from(effect))

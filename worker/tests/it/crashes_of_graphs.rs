@@ -15,14 +15,14 @@ use shootx_worker::sweeper;
 use simulators::{Fault, HttpFault, Operation};
 use uuid::Uuid;
 
-use crate::orders::{finished, order};
+use crate::generations::{accepted, finished};
 
 /// A user with a request for two outputs for one credit, which a graph makes of a picture that she uploaded.
 async fn begin(stack: &TestStack) -> (TestUser, Uuid) {
     let user = stack.user().await;
     let mug = Sample::Mug.file(64, ImageFormat::Png);
     let path = stack.auth().upload(&user.signed_in, "mug.png", mug, "image/png").await.unwrap();
-    let id = order(&user, recoloured(&path)).await;
+    let id = accepted(&user, recoloured(&path)).await;
     (user, id)
 }
 
@@ -63,7 +63,7 @@ async fn a_worker_that_dies_while_it_reads_the_pictures_has_sent_nothing() {
     stack.worker.inputs = host.fetcher();
     let user = stack.user().await;
     let url = host.serve_in_turn("a.png", [Served::Stalled, Served::File(Sample::Mug.file(64, ImageFormat::Png))]);
-    let id = order(&user, recoloured(&url)).await;
+    let id = accepted(&user, recoloured(&url)).await;
     let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
     let dying = submit::act(&stack.worker, &leased);
     tokio::select! {
@@ -84,7 +84,7 @@ async fn a_worker_that_read_the_pictures_for_longer_than_its_lease_sends_nothing
     stack.worker.inputs = host.fetcher();
     let user = stack.user().await;
     let url = host.serve("a.png", Served::File(Sample::Mug.file(64, ImageFormat::Png)));
-    let id = order(&user, recoloured(&url)).await;
+    let id = accepted(&user, recoloured(&url)).await;
     let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
     stack.advance(Duration::from_secs(21)).await;
     assert_eq!(sweeper::tick(&stack.worker).await.unwrap(), 1, "another one took the run over");
@@ -114,7 +114,7 @@ async fn a_picture_that_is_unusable_is_told_once_though_the_step_dies_before_it_
     let mut stack = TestStack::builder().graphs().start().await;
     stack.worker.inputs = host.fetcher();
     let user = stack.user().await;
-    let id = order(&user, recoloured(&host.serve("a.png", Served::Status("404 Not Found")))).await;
+    let id = accepted(&user, recoloured(&host.serve("a.png", Served::Status("404 Not Found")))).await;
     let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
     let event = submit::act(&stack.worker, &leased).await.unwrap();
     assert_eq!(user.balance().await.unwrap(), 99);
@@ -146,7 +146,7 @@ async fn a_cancel_while_pictures_are_read_costs_nothing() {
     stack.worker.inputs = host.fetcher();
     let user = stack.user().await;
     let url = host.serve("a.png", Served::File(Sample::Mug.file(64, ImageFormat::Png)));
-    let id = order(&user, recoloured(&url)).await;
+    let id = accepted(&user, recoloured(&url)).await;
     let leased = lease::for_submission(&stack.worker.pool, GenerationId(id)).await.unwrap().unwrap();
     assert_eq!(user.cancel(id).await.unwrap().status, 200);
     let event = submit::act(&stack.worker, &leased).await.unwrap();

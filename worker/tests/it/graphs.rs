@@ -8,7 +8,7 @@ use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
 use serde_json::{Value, json};
 use shared::workflow::OutputFormat;
 
-use crate::orders::{Delivered, delivered, flat, inline, is_at, opened, striped};
+use crate::generations::{Delivered, delivered, flat, inline, is_at, opened, striped};
 
 const RED: [u8; 3] = [200, 40, 40];
 const GREEN: [u8; 3] = [40, 180, 60];

@@ -12,7 +12,7 @@ use shared::images;
 use simulators::supabase::SupabaseEffect;
 use simulators::{Fault, HttpFault, Operation};
 
-use crate::orders::{delivered, finished, flat, inline, order};
+use crate::generations::{accepted, delivered, finished, flat, inline};
 
 const TAKEN: [ImageFormat; 3] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
 
@@ -153,7 +153,7 @@ fn is_alike(one: &DynamicImage, other: &DynamicImage) -> bool {
 async fn a_store_that_is_down_delays_the_submission_but_loses_nothing() {
     let stack = TestStack::new().await;
     let user = stack.user().await;
-    let id = order(&user, request("upscale")).await;
+    let id = accepted(&user, request("upscale")).await;
     let down = SupabaseEffect::from(HttpFault::ServerError { status: 503 });
     stack.supabase.script(Fault::new(down).on(Operation::Download).always());
     for _ in 0..2 {

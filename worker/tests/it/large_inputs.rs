@@ -11,7 +11,7 @@ use shared::runpod::RUN_BODY_BYTES_MAX;
 use simulators::runpod::ImageForm;
 use simulators::{RunPodOptions, Time};
 
-use crate::orders::{delivered, flat, inline, opened, order};
+use crate::generations::{accepted, delivered, flat, inline, opened};
 
 /// Length of the noise that a picture is filled with, again and again; shares no divisor with any width.
 const TILE_BYTES: usize = 1_000_003;
@@ -78,7 +78,7 @@ async fn an_upscale_of_a_picture_that_was_scaled_down_is_as_large_as_was_promise
     let stack = TestStack::builder().graphs().start().await;
     let user = stack.user().await;
     let photo = upload(&stack, &user, "photo.png", &noise(2_400, 1_800)).await;
-    order(&user, request("upscale").picture("input_image", photo)).await;
+    accepted(&user, request("upscale").picture("input_image", photo)).await;
     stack.drain().await;
     let sent = sent(&stack);
     let (width, _) = size_of(&sent["images"][0]["image"]);

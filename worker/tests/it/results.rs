@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use simulators::Fault;
 use simulators::runpod::{ErrorForm, ImageForm, JobFault, RunPodEffect, Spoil};
 
-use crate::orders::{Delivered, delivered, failed, flat, is_at, opened};
+use crate::generations::{Delivered, delivered, failed, flat, is_at, opened};
 
 fn job(effect: JobFault) -> Fault<RunPodEffect> {
     Fault::new(RunPodEffect::from(effect))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::images::INPUT_BYTES_MAX;
 use uuid::Uuid;
 
-use crate::orders::{failed, flat, inline, order};
+use crate::generations::{accepted, failed, flat, inline};
 
 const UNAVAILABLE: &str = "input_unavailable";
 const UNSUPPORTED: &str = "input_unsupported";
@@ -139,7 +139,7 @@ async fn an_address_inside_our_network_is_not_asked() {
             .await
             .map(|answer| assert_eq!(answer.status, 422, "{place}"))
             .unwrap();
-        let id = order(&user, request("upscale")).await;
+        let id = accepted(&user, request("upscale")).await;
         point_at(&stack, id, &place).await;
         let seen = stack.finish(&user, id).await;
         assert_told(&seen, UNAVAILABLE, "input_image", &place);
@@ -166,7 +166,7 @@ async fn an_upload_that_goes_or_becomes_something_else_after_the_accept_ends_in_
     for (name, change, code) in changes {
         let whole = Sample::Mug.file(64, ImageFormat::Png);
         let path = stack.auth().upload(&user.signed_in, name, whole, "image/png").await.unwrap();
-        let id = order(&user, request("upscale").picture("input_image", path.as_str())).await;
+        let id = accepted(&user, request("upscale").picture("input_image", path.as_str())).await;
         match change {
             None => stack.worker.images.delete(std::slice::from_ref(&path)).await.unwrap(),
             Some(bytes) => stack.worker.images.put(&path, bytes.into(), "image/png").await.unwrap(),

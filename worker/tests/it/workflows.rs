@@ -1,4 +1,4 @@
-//! Each of the ten workflows from its order to its files, on an endpoint that speaks the product's own dialect.
+//! Each of the ten workflows from its request to its files, on an endpoint that speaks the product's own dialect.
 
 use devstack::builders::request;
 use devstack::test_stack::TestStack;
@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::workflow::{CATALOGUE, OutputFormat};
 use simulators::{RunPodOptions, Time};
 
-use crate::orders::{delivered, flat, inline};
+use crate::generations::{delivered, flat, inline};
 
 /// What no parameter and no picture decides is small.
 async fn stack() -> TestStack {

@@ -1,4 +1,4 @@
-//! One generation from its order to its end, and pictures to look at what became of it.
+//! One generation from its request to its end, and pictures to look at what became of it.
 
 use devstack::builders::RequestBuilder;
 use devstack::samples;
@@ -43,14 +43,14 @@ impl Delivered {
     }
 }
 
-/// Orders it, and answers its id.
-pub(crate) async fn order(user: &TestUser, request: RequestBuilder) -> Uuid {
+/// Sends the request, which is accepted; the id of its generation.
+pub(crate) async fn accepted(user: &TestUser, request: RequestBuilder) -> Uuid {
     user.generate(&request.build()).await.unwrap().expecting(202).generation_id()
 }
 
-/// Orders it, works until it is final, and fetches all of it.
+/// Sends the request, works until its generation is final, and fetches all of it.
 pub(crate) async fn delivered(stack: &TestStack, user: &TestUser, request: RequestBuilder) -> Delivered {
-    let id = order(user, request).await;
+    let id = accepted(user, request).await;
     finished(stack, user, id).await
 }
 
@@ -67,10 +67,10 @@ pub(crate) async fn finished(stack: &TestStack, user: &TestUser, id: Uuid) -> De
     Delivered { id, seen, files }
 }
 
-/// Orders it, works until it is final, and holds that it has failed and costs nothing.
+/// Sends the request, works until its generation is final, and holds that it has failed and costs nothing.
 pub(crate) async fn failed(stack: &TestStack, user: &TestUser, request: RequestBuilder) -> Value {
     let before = user.balance().await.unwrap();
-    let id = order(user, request).await;
+    let id = accepted(user, request).await;
     assert!(user.balance().await.unwrap() < before, "it is paid for first");
     let seen = stack.finish(user, id).await;
     assert_eq!((&seen["status"], &seen["cost"]["charged"]), (&"failed".into(), &0.into()), "{seen}");

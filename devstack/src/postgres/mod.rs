@@ -6,6 +6,7 @@
 mod binaries;
 mod cluster;
 mod prepare;
+mod project;
 mod server_user;
 mod template;
 mod test_database;
@@ -13,7 +14,8 @@ mod test_database;
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Purpose};
-pub use prepare::{DEPLOYED_SCHEMA, STORAGE_SHIM, SUPABASE_SHIM, Service, ensure_login_roles, prepare};
+pub use prepare::{Service, ensure_login_roles, prepare};
+pub use project::{Deployed, ProjectKind, STORAGE_SHIM, SUPABASE_SHIM, hosted_url};
 pub use template::ensure_template;
 pub use test_database::TestDatabase;
 

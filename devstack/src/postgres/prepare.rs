@@ -6,13 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use url::Url;
 
 use super::PostgresError;
-
-/// What every Supabase project has before we come: roles, the auth schema, default grants.
-pub const SUPABASE_SHIM: &str = include_str!("../../sql/supabase-shim.sql");
-/// The tables of Supabase Storage, on which our policies stand.
-pub const STORAGE_SHIM: &str = include_str!("../../sql/supabase-storage-shim.sql");
-/// The schema of deployments older than this project, to be adopted.
-pub const DEPLOYED_SCHEMA: &str = include_str!("../../sql/deployed-schema.sql");
+use super::project::{ProjectKind, STORAGE_SHIM, SUPABASE_SHIM, hosted_url};
 
 /// A process that logs in with a role of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +52,19 @@ pub async fn prepare(url: &str) -> Result<Migrated, PostgresError> {
     connection.execute(sqlx::raw_sql(SUPABASE_SHIM)).await?;
     connection.execute(sqlx::raw_sql(STORAGE_SHIM)).await?;
     let migrated = db::migrate(url).await?;
+    ensure_login_roles(&mut connection).await?;
+    connection.close().await?;
+    Ok(migrated)
+}
+
+/// The same for the empty database of a project of some kind, migrated by its hosted owner.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) async fn prepare_project(url: &str, kind: ProjectKind) -> Result<Migrated, PostgresError> {
+    kind.lay(url).await?;
+    let migrated = db::migrate(&hosted_url(url)).await?;
+    let mut connection = PgConnection::connect(url).await?;
     ensure_login_roles(&mut connection).await?;
     connection.close().await?;
     Ok(migrated)

@@ -10,7 +10,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::OnceCell;
 
-use super::template::{database_url, ensure_template};
+use super::project::ProjectKind;
+use super::template::{database_url, ensure_furnished, ensure_template, ensure_template_of};
 use super::{Cluster, PostgresError, Purpose, Service, TEST_SERVER_VARIABLE};
 
 /// Most connections of one of its pools.
@@ -45,6 +46,26 @@ impl TestDatabase {
     pub async fn new() -> Self {
         let server = server().await;
         Self::create(&format!("template {}", server.template)).await.expect("the template can be copied")
+    }
+
+    /// The same in a project of some kind. The first to ask for a kind waits for its template to be built.
+    ///
+    /// # Panics
+    /// As [`TestDatabase::new`].
+    pub async fn of(kind: ProjectKind) -> Self {
+        let template = ensure_template_of(&server().await.url, kind).await.expect("the template can be built");
+        Self::create(&format!("template {template}")).await.expect("the template can be copied")
+    }
+
+    /// Where the superuser reaches a database of this kind with `rows` in it, made once a server. All tests that ask
+    /// for the same share it, so none may change anything in it for good.
+    ///
+    /// # Panics
+    /// As [`TestDatabase::new`], and when the rows cannot be inserted.
+    pub async fn shared_url(kind: ProjectKind, rows: &str) -> String {
+        let server = &server().await.url;
+        let name = ensure_furnished(server, kind, rows).await.expect("the shared database can be made");
+        database_url(server, &name)
     }
 
     /// An empty database, for tests of what makes the schema.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod access;
 mod adoption;
 mod generations;
 
@@ -9,7 +10,6 @@ mod images;
 mod ledger_guard;
 mod migrations;
 mod people;
-mod policies;
 mod projects;
 mod runpod;
 mod signup;

@@ -2,7 +2,8 @@
 
 use devstack::postgres::TestDatabase;
 
-use crate::people::{as_user, reconcile, refusal, run, seen, sign_up, value};
+use crate::people::{as_role, as_user, reconcile, refusal, run, seen, sign_up, value};
+use crate::projects::KINDS;
 
 #[tokio::test]
 async fn signing_up_makes_a_profile_and_the_welcome_credits() {
@@ -35,6 +36,40 @@ async fn the_front_end_s_own_inserts_succeed_and_give_nothing() {
     assert_eq!(profile, "ada@example.com Ada L", "the name is hers to say, the address is not");
     assert_eq!(value::<i32>(pool, "select balance from credits").await, 100);
     reconcile(pool).await;
+}
+
+#[tokio::test]
+async fn the_front_end_signs_up_in_projects_of_every_kind() {
+    for kind in KINDS {
+        let database = TestDatabase::of(kind).await;
+        let pool = database.pool();
+        let user = sign_up(pool, "ada@example.com").await;
+        for insert in [
+            format!("insert into public.profiles (id, email, full_name) values ('{user}', 'ada@example.com', 'Ada L')"),
+            format!("insert into public.credits (user_id, balance) values ('{user}', 100)"),
+        ] {
+            as_user(pool, user, &insert).await.unwrap();
+        }
+        assert_eq!(seen(pool, user, "select from public.profiles where full_name = 'Ada L'").await, 1, "{kind:?}");
+        assert_eq!(seen(pool, user, "select from public.credits where balance = 100").await, 1, "{kind:?}");
+        assert_eq!(seen(pool, user, "select from public.credit_transactions").await, 1, "{kind:?}");
+        reconcile(pool).await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_a_profile_makes_one_with_the_address_she_signed_in_with() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    let user = sign_up(pool, "ada@example.com").await;
+    for (claimed, kept) in [(r#", "email": "ada@example.com""#, "ada@example.com"), ("", "")] {
+        run(pool, &format!("delete from public.profiles where id = '{user}'")).await;
+        let claims = format!(r#"{{"sub": "{user}", "role": "authenticated"{claimed}}}"#);
+        let insert = format!("insert into public.profiles (id, email, bio) values ('{user}', 'boss@example.com', 'b')");
+        as_role(pool, "authenticated", &claims, &insert).await.unwrap();
+        assert_eq!(value::<String>(pool, "select email || ' ' || bio from public.profiles").await, format!("{kept} b"));
+        assert_eq!(value::<i64>(pool, "select count(*) from public.credits").await, 0, "no second welcome");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,27 @@
+-- What a user has: a project with a generation in it that was paid for and completed, one that has no run, the rest.
+insert into auth.users (id, email) values ('{own}', '{own}@example.com');
+insert into public.projects (id, user_id, name) values ('{own_project}', '{own}', 'Spring');
+insert into public.generations (id, user_id, project_id, generation_type, method, status, output_url) values
+  ('{own_generation}', '{own}', '{own_project}', 'model', 'automatic', 'completed', '{own}/{own_generation}/1.webp'),
+  ('{own_spare}', '{own}', null, 'model', 'automatic', 'processing', null);
+insert into public.credit_transactions (user_id, amount, transaction_type, generation_id, entry_key)
+  values ('{own}', -2, 'generation', '{own_generation}', 'generation:{own_generation}');
+update public.credits set balance = balance - 2 where user_id = '{own}';
+insert into public.subscriptions (user_id, plan_id, status)
+  values ('{own}', '00000000-0000-4000-8000-0000000000ff', 'expired');
+insert into public.invoices (user_id, invoice_number, plan_name) values ('{own}', '1', 'Pro');
+insert into public.user_settings (user_id) values ('{own}');
+insert into gateway.run
+  (generation_id, user_id, workflow, endpoint, stage, price, outputs_asked, outputs_delivered, output_format, seed,
+   request_id, accepted_at, deadline_at, target_seconds, max_seconds, settled_at)
+  values ('{own_generation}', '{own}', 'model', 'e', 'completed', 2, 2, 2, 'webp', 1, 'r', now(), now(), 20, 45, now());
+insert into gateway.attempt (generation_id, attempt, started_at) values ('{own_generation}', 1, now());
+insert into gateway.output (generation_id, n, path, format, width, height, size_bytes, created_at)
+  values ('{own_generation}', 1, '{own}/{own_generation}/1.webp', 'webp', 1, 1, 1, now());
+insert into gateway.event (generation_id, kind, stage, attempt, created_at)
+  values ('{own_generation}', 'accepted', 'queued', 1, now());
+insert into gateway.idempotency_key (user_id, operation, key, fingerprint, response, created_at, expires_at)
+  values ('{own}', 'generate', 'k', '', '{}', now(), now());
+insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
+insert into storage.objects (bucket_id, name) values
+  ('shootx-images', '{own}/uploads/a.png'), ('shootx-images', '{own}/{own_generation}/1.webp');

@@ -1,5 +1,6 @@
 //! Boots the system on one machine: for demos, for development, and for every test that needs more than memory.
 //!
+//! - [`attack`]: what tests try that must not succeed, and the table of it.
 //! - [`stack`]: the whole system as processes, as `make demo` and `make run` show it.
 //! - [`test_stack`]: the same inside one test, where time only passes when the test says so.
 //! - [`postgres`]: the private database server, and a database of its own for each test.
@@ -10,6 +11,7 @@
 //!
 //! Services never depend on it; their tests do.
 
+pub mod attack;
 pub mod books;
 pub mod bucket;
 pub mod builders;

@@ -15,7 +15,7 @@ use crate::endpoints::problems::find_problem;
 use crate::endpoints::status::StatusApi;
 use crate::endpoints::webhook::WebhookApi;
 use crate::endpoints::workflows::WorkflowsApi;
-use crate::http::{Cors, Observe, Problems, Routes};
+use crate::http::{Cors, Observe, Problems, Routes, Throttle};
 use crate::state::ApiState;
 
 /// The version of the HTTP interface; additions do not change it.
@@ -53,7 +53,8 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
         .at("/problems/:code", get(find_problem))
         .at("/files/*path", get(find_file))
         .nest("/", service)
-        .data(state)
+        .data(state.clone())
+        .with(Throttle { state })
         .with(problems)
         .with(cors)
         .with(Observe { routes })

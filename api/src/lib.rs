@@ -7,6 +7,7 @@
 
 mod app;
 mod auth;
+mod connections;
 mod document;
 mod endpoints;
 mod error;
@@ -14,6 +15,7 @@ mod estimates;
 mod http;
 mod idempotency;
 mod job_id;
+mod limits;
 mod links;
 mod pagination;
 mod payload;
@@ -21,5 +23,5 @@ mod server;
 mod state;
 
 pub use app::{build, document};
-pub use server::{DRAIN_TIMEOUT, ServeError, bind, serve};
+pub use server::{DRAIN_TIMEOUT, ServeError, accept_on, listen, serve};
 pub use state::ApiState;

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigErrors, Process};
 use shared::{db, telemetry};
-use shootx_api::{ApiState, bind, document, serve};
+use shootx_api::{ApiState, accept_on, document, listen, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long closing the database connections may take.
@@ -68,7 +68,7 @@ async fn run() -> anyhow::Result<()> {
     let pool = db::pool(&config.database, "shootx-api")?;
     db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
-    let acceptor = bind(config.api_bind, config.tls.as_ref()).await?;
+    let acceptor = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
     serve(state, acceptor, stopped()?).await?;
     if tokio::time::timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
         tracing::warn!("stopped while a database connection was still in use");

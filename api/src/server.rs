@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use poem::Server;
 use poem::listener::{AcceptorExt, BoxAcceptor, IntoTlsConfigStream, RustlsCertificate, RustlsConfig, TcpAcceptor};
-use shared::config::Tls;
+use shared::config::{ApiLimits, Tls};
 use thiserror::Error;
+use tokio::net::TcpListener;
 
 use crate::app::build;
+use crate::connections::{GuardedAcceptor, Room};
 use crate::state::ApiState;
 
 /// How long requests in flight may take to finish after the signal to stop: within the 25 s before a kill, with a rest
@@ -43,15 +45,22 @@ pub enum ServeError {
     Serve(#[source] io::Error),
 }
 
-/// Listens on `address`, with TLS where a certificate is given. Port 0 takes a free one: see the acceptor's address.
+/// Listens on `address`. Port 0 takes a free one.
+///
+/// # Errors
+/// [`ServeError::Bind`].
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Takes connections from `listener`, with TLS where a certificate is given, as many as `limits` has room for.
 ///
 /// # Errors
 /// [`ServeError`], naming the setting to change.
-pub async fn bind(address: SocketAddr, tls: Option<&Tls>) -> Result<BoxAcceptor, ServeError> {
-    let listener =
-        tokio::net::TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })?;
-    let acceptor =
-        listener.into_std().and_then(TcpAcceptor::from_std).map_err(|source| ServeError::Bind { address, source })?;
+pub fn accept_on(listener: TcpListener, tls: Option<&Tls>, limits: &ApiLimits) -> Result<BoxAcceptor, ServeError> {
+    let acceptor = TcpAcceptor::from_tokio(listener).map_err(ServeError::Serve)?;
+    // Below TLS: a handshake that never ends is a slow connection, too.
+    let acceptor = GuardedAcceptor::new(acceptor, Room::new(limits));
     let Some(tls) = tls else { return Ok(acceptor.boxed()) };
     let certificate = RustlsCertificate::new().cert(read("TLS_CERT", &tls.cert)?).key(read("TLS_KEY", &tls.key)?);
     let config = RustlsConfig::new().fallback(certificate);

@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use shared::clock::Clock;
 use shared::config::{Config, RunPodSettings, StorageBackend};
+use shared::generation::Limits;
 use shared::images::{self, ImageStore, LocalStore, StoreError};
 use sqlx::PgPool;
 
 use crate::auth::{Jwks, TokenVerifier};
 use crate::estimates::Estimates;
+use crate::limits::{Backlog, Budgets, Turns};
 
 /// The path of the key set below the project's address.
 const JWKS_PATH: &str = "auth/v1/.well-known/jwks.json";
@@ -25,6 +27,10 @@ pub struct ApiState {
     pub(crate) files: Option<Arc<LocalStore>>,
     pub(crate) tokens: TokenVerifier,
     pub(crate) estimates: Estimates,
+    pub(crate) backlog: Backlog,
+    pub(crate) budgets: Arc<Budgets>,
+    /// Of users whose pictures are worked on.
+    pub(crate) picture_turns: Arc<Turns>,
     pub(crate) settings: Arc<Settings>,
 }
 
@@ -32,7 +38,7 @@ pub struct ApiState {
 pub(crate) struct Settings {
     pub(crate) webhook_secrets: Vec<SecretString>,
     pub(crate) runpod: RunPodSettings,
-    pub(crate) generate_rate: u32,
+    pub(crate) generations: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) https: bool,
 }
@@ -62,19 +68,34 @@ impl ApiState {
         let settings = Arc::new(Settings {
             webhook_secrets: config.webhook_secrets.clone(),
             runpod: config.runpod.clone(),
-            generate_rate: config.generate_rate,
+            generations: config.limits.generations,
             cors_origins: config.cors_origins.clone(),
             https: config.public_url.scheme() == "https",
         });
-        Ok(Self { pool, clock, images, files, tokens, estimates: Estimates::default(), settings })
+        Ok(Self {
+            pool,
+            clock,
+            images,
+            files,
+            tokens,
+            estimates: Estimates::default(),
+            backlog: Backlog::new(config.limits.queue_max),
+            budgets: Arc::new(Budgets::new(&config.limits)),
+            picture_turns: Arc::new(Turns::new()),
+            settings,
+        })
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// Keeps the clock and the estimates up to date for as long as it is polled.
+    /// Keeps the clock, the estimates and the count of the queue up to date for as long as it is polled.
     pub async fn follow(&self) {
-        tokio::join!(self.clock.follow(self.pool.clone()), self.estimates.follow(&self.pool));
+        tokio::join!(
+            self.clock.follow(self.pool.clone()),
+            self.estimates.follow(&self.pool),
+            self.backlog.follow(&self.pool),
+        );
     }
 }

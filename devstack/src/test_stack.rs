@@ -117,9 +117,9 @@ impl TestStackBuilder {
         let supabase = SupabaseOptions { database_url: Some(database.url()), ..self.supabase };
         let supabase = SupabaseSim::start(supabase).expect("a free port");
         bucket::make(&supabase).await.expect("the simulator makes buckets");
-        let acceptor = api::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None).await.expect("a free port");
-        let address = acceptor.local_addr().first().and_then(|address| address.as_socket_addr().copied());
-        let api_url = Url::parse(&format!("http://{}", address.expect("a bound socket"))).expect("a valid address");
+        let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        let api_url = Url::parse(&format!("http://{address}")).expect("a valid address");
 
         let mut vars = settings(&runpod, &supabase, &api_url);
         vars.extend(self.settings);
@@ -130,6 +130,7 @@ impl TestStackBuilder {
         let api_config = config(Process::Api, database.api_url());
         let worker_config = config(Process::Worker, database.worker_url());
 
+        let acceptor = api::accept_on(listener, None, &api_config.limits).expect("a usable socket");
         let clock = Clock::system();
         let state = ApiState::new(&api_config, database.api_pool(), clock.clone()).expect("a usable image store");
         let worker = WorkerState::from_config(&worker_config, database.worker_pool(), clock.clone());
@@ -161,6 +162,9 @@ fn settings(runpod: &RunPodHandle, supabase: &SupabaseHandle, api_url: &Url) -> 
         ("RUNPOD_API_KEY", runpod.api_key().to_owned()),
         ("COMFYUI_ENDPOINT_ID", "endpoint".to_owned()),
         ("OUTPUT_HOSTS", "127.0.0.1".to_owned()),
+        // All users of a test come from one address, and as fast as they can.
+        ("ADDRESS_RATE_PER_SECOND", "100000".to_owned()),
+        ("USER_RATE_PER_SECOND", "100000".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -34,6 +34,14 @@ impl Caller {
         self.user_id
     }
 
+    /// Takes this request from her budget at this process, and notes what is left of it for the answer's headers.
+    pub(crate) fn within_budget(self, state: &ApiState, seen: &Seen) -> Result<Self, ApiError> {
+        let left =
+            state.budgets.take_user(self.user_id).map_err(|retry_after| ApiError::RateLimited { retry_after })?;
+        seen.note_rate(left);
+        Ok(self)
+    }
+
     /// Refuses users who never signed up, whom paid work is not for.
     pub(crate) fn signed_up(self) -> Result<Self, ApiError> {
         if self.is_anonymous { Err(ApiError::AnonymousUser) } else { Ok(self) }

@@ -7,9 +7,10 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use shared::ledger;
 
-use super::{Tag, json_answer, responses};
+use super::{Tag, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
+use crate::http::Seen;
 use crate::state::ApiState;
 
 pub(crate) struct CreditsApi;
@@ -27,7 +28,13 @@ impl CreditsApi {
     ///
     /// A user who was never given credits has 0.
     #[oai(path = "/credits", method = "get", operation_id = "find_credits")]
-    async fn find_credits(&self, state: Data<&ApiState>, caller: Caller) -> Result<CreditsAnswer, ApiError> {
+    async fn find_credits(
+        &self,
+        state: Data<&ApiState>,
+        seen: Data<&Seen>,
+        caller: Caller,
+    ) -> Result<CreditsAnswer, ApiError> {
+        let caller = caller.within_budget(&state, &seen)?;
         let balance = ledger::balance(&state.pool, caller.user_id()).await?;
         Ok(CreditsAnswer(Credits { balance: balance.get() }))
     }
@@ -44,7 +51,7 @@ impl poem::IntoResponse for CreditsAnswer {
 
 impl ApiResponse for CreditsAnswer {
     fn meta() -> MetaResponses {
-        let answer = json_answer(200, "What the caller can spend.", Credits::schema_ref(), vec![]);
+        let answer = json_answer(200, "What the caller can spend.", Credits::schema_ref(), rate_headers().into());
         responses(answer, &[Code::InvalidToken, Code::InternalError, Code::Unavailable])
     }
 

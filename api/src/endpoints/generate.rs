@@ -8,7 +8,7 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use rand::RngExt;
 use serde::Deserialize;
-use shared::generation::{self, Accepted, NewGeneration};
+use shared::generation::{self, AcceptError, Accepted, Limits, NewGeneration};
 use shared::ids::GenerationId;
 use shared::telemetry::names;
 use shared::workflow::{Request, SEED_MAX};
@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use super::generate_body::GenerateBody;
 use super::status::{Cost, StageName, StatusName};
-use super::{Tag, generate_pictures, header as answer_header, json_answer, responses};
+use super::{Tag, generate_pictures, header as answer_header, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
 use crate::http::Seen;
 use crate::idempotency::IdempotencyKey;
+use crate::limits::RateFields;
 use crate::payload::Checked;
 use crate::state::ApiState;
 
@@ -91,15 +92,16 @@ impl GenerateApi {
             request_id: seen.request_id(),
             key: key.0.as_deref(),
             response: &response,
-            rate_per_minute: state.settings.generate_rate,
+            limits: state.settings.generations,
             endpoint: state.settings.runpod.endpoint(request.workflow.kind),
             dialect,
             admitted: false,
         };
-        let outcome = admit_and_accept(&state, &mut new).await;
+        let outcome = admit_and_accept(&state, &seen, &mut new).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
         match outcome? {
-            Accepted::New => {
+            Accepted::New { .. } => {
+                state.backlog.note_accepted();
                 tracing::info!(generation_id = %id, workflow = request.workflow.kind.as_str(), "accepted");
                 Ok(GenerateAnswer { location: location(id), body: response, replayed: false })
             }
@@ -125,20 +127,35 @@ fn location(id: GenerationId) -> String {
 }
 
 /// Accepts the request; if it brings pictures that must be looked at, admits it first and looks at them.
-async fn admit_and_accept(state: &ApiState, new: &mut NewGeneration<'_>) -> Result<Accepted, ApiError> {
+async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration<'_>) -> Result<Accepted, ApiError> {
+    if state.backlog.is_full() {
+        return Err(ApiError::QueueFull);
+    }
     if generate_pictures::need_a_look(new.request) {
-        if let Some(replayed) = generation::admit(&state.pool, new).await? {
+        let admitted = generation::admit(&state.pool, new).await;
+        if let Some(replayed) = admitted.inspect_err(|refused| note_refused(seen, new.limits, refused))? {
             return Ok(replayed);
         }
         generate_pictures::provide(state, new.user_id, new.request).await?;
         new.admitted = true;
     }
-    Ok(generation::accept(&state.pool, new).await?)
+    let accepted = generation::accept(&state.pool, new).await;
+    let accepted = accepted.inspect_err(|refused| note_refused(seen, new.limits, refused))?;
+    if let Accepted::New { allowance } = &accepted {
+        seen.note_rate(RateFields::of_generate(new.limits, allowance));
+    }
+    Ok(accepted)
+}
+
+fn note_refused(seen: &Seen, limits: Limits, refused: &AcceptError) {
+    if let AcceptError::RateLimited { allowance } = refused {
+        seen.note_rate(RateFields::of_generate(limits, allowance));
+    }
 }
 
 fn label(outcome: &Result<Accepted, ApiError>) -> &'static str {
     match outcome {
-        Ok(Accepted::New) => "accepted",
+        Ok(Accepted::New { .. }) => "accepted",
         Ok(Accepted::Replayed { .. }) => "replayed",
         Err(refusal) => refusal.code().as_str(),
     }
@@ -180,11 +197,12 @@ impl IntoResponse for GenerateAnswer {
 
 impl ApiResponse for GenerateAnswer {
     fn meta() -> MetaResponses {
-        let headers = vec![
+        let mut headers = vec![
             answer_header("Location", "string", "Where to follow the generation.", true),
             answer_header("Retry-After", "integer", "Seconds to wait before looking.", true),
             answer_header("Idempotent-Replayed", "string", "`true` where an earlier answer is repeated.", false),
         ];
+        headers.extend(rate_headers());
         let answer = json_answer(202, "Accepted, paid for and enqueued.", AcceptedBody::schema_ref(), headers);
         let refusals = [
             Code::MalformedRequest,
@@ -197,8 +215,9 @@ impl ApiResponse for GenerateAnswer {
             Code::UnsupportedMediaType,
             Code::UnsupportedPicture,
             Code::InvalidRequest,
-            Code::RateLimited,
+            Code::TooManyGenerations,
             Code::InternalError,
+            Code::QueueFull,
             Code::Unavailable,
         ];
         responses(answer, &refusals)

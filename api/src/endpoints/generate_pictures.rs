@@ -10,8 +10,8 @@ use shared::workflow::{Fault, InlinePicture, NO_SUCH_PICTURE, PictureSource, Req
 use crate::error::ApiError;
 use crate::state::ApiState;
 
-/// How long looking at all pictures of a request may take: the store's answers, the wait for a turn to decode them, and
-/// storing them.
+/// How long looking at all pictures of a request may take: the waits for the user's turn and for one to decode them, the
+/// store's answers, and storing them.
 const PICTURES_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the store is asked for to learn whether it has a picture is a link; this one is thrown away.
 const LOOK_LIFETIME: Duration = Duration::from_secs(60);
@@ -43,7 +43,12 @@ pub(super) fn check_types(request: &Request) -> Result<(), ApiError> {
 /// What is stored is named after what was sent, so that a repeat finds it and costs nothing. If the request is not
 /// accepted after all, it lies there unused until it is cleaned up.
 pub(super) async fn provide(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
-    let provided = tokio::time::timeout(PICTURES_TIMEOUT, find_or_store(state, user_id, request)).await;
+    // Her requests take turns, so that nobody else waits for more than one of them.
+    let in_turn = async {
+        let _turn = state.picture_turns.take(user_id).await;
+        find_or_store(state, user_id, request).await
+    };
+    let provided = tokio::time::timeout(PICTURES_TIMEOUT, in_turn).await;
     provided.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed)))
 }
 

@@ -11,9 +11,10 @@ use shared::ids::GenerationId;
 use uuid::Uuid;
 
 use super::status::{GenerationAnswer, GenerationBody};
-use super::{Tag, json_answer, responses};
+use super::{Tag, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
+use crate::http::Seen;
 use crate::links::image_urls;
 use crate::pagination::{Cursor, LIMIT_DEFAULT};
 use crate::state::ApiState;
@@ -40,6 +41,7 @@ impl GenerationsApi {
     async fn list_generations(
         &self,
         state: Data<&ApiState>,
+        seen: Data<&Seen>,
         caller: Caller,
         /// Where to go on: the `next` of the page before.
         cursor: Query<Option<String>>,
@@ -47,6 +49,7 @@ impl GenerationsApi {
         #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<u16>,
     ) -> Result<PageAnswer, ApiError> {
+        let caller = caller.within_budget(&state, &seen)?;
         let after = cursor.0.as_deref().map(Cursor::decode).transpose()?.map(|cursor| (cursor.created_at, cursor.id));
         let limit = i64::from(limit.0);
         let mut found = generation::list(&state.pool, caller.user_id(), after, limit).await?;
@@ -66,10 +69,12 @@ impl GenerationsApi {
     async fn cancel_generation(
         &self,
         state: Data<&ApiState>,
+        seen: Data<&Seen>,
         caller: Caller,
         /// The id from the answer to `generate`.
         generation_id: Path<Uuid>,
     ) -> Result<GenerationAnswer, ApiError> {
+        let caller = caller.within_budget(&state, &seen)?;
         let id = GenerationId(generation_id.0);
         let found = generation::request_cancel(&state.pool, caller.user_id(), id).await?;
         Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
@@ -91,7 +96,7 @@ impl poem::IntoResponse for PageAnswer {
 
 impl ApiResponse for PageAnswer {
     fn meta() -> MetaResponses {
-        let answer = json_answer(200, "One page.", Page::schema_ref(), vec![]);
+        let answer = json_answer(200, "One page.", Page::schema_ref(), rate_headers().into());
         responses(answer, &[Code::MalformedRequest, Code::InvalidToken, Code::InternalError, Code::Unavailable])
     }
 

@@ -37,10 +37,10 @@ pub(crate) enum Tag {
     Health,
 }
 
-/// What an operation documents: its answer, then its refusals.
+/// What an operation documents: its answer, then its refusals, and what any address may be told that asks too often.
 fn responses(answer: MetaResponse, refusals: &[Code]) -> MetaResponses {
     let mut responses = vec![answer];
-    responses.extend(document(refusals));
+    responses.extend(document(&[refusals, &[Code::RateLimited]].concat()));
     MetaResponses { responses }
 }
 
@@ -64,4 +64,12 @@ fn header(name: &str, kind: &'static str, description: &str, required: bool) -> 
         deprecated: false,
         schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new(kind))),
     }
+}
+
+/// The fields that tell a caller what she has left of her rate, as the document shows them.
+fn rate_headers() -> [MetaHeader; 2] {
+    [
+        header("RateLimit", "string", "What is left: `r` requests now, all of them in `t` seconds.", false),
+        header("RateLimit-Policy", "string", "The rate: `q` requests in `w` seconds.", false),
+    ]
 }

@@ -14,9 +14,10 @@ use shared::ids::GenerationId;
 use uuid::Uuid;
 
 use super::generate::POLL_HINT_S;
-use super::{Tag, header as answer_header, json_answer, responses};
+use super::{Tag, header as answer_header, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
+use crate::http::Seen;
 use crate::links::{ImageUrls, image_urls};
 use crate::state::ApiState;
 
@@ -117,10 +118,12 @@ impl StatusApi {
     async fn find_generation(
         &self,
         state: Data<&ApiState>,
+        seen: Data<&Seen>,
         caller: Caller,
         /// The id from the answer to `generate`.
         generation_id: Path<Uuid>,
     ) -> Result<GenerationAnswer, ApiError> {
+        let caller = caller.within_budget(&state, &seen)?;
         let found = generation::find(&state.pool, caller.user_id(), GenerationId(generation_id.0)).await?;
         Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
     }
@@ -222,12 +225,9 @@ impl IntoResponse for GenerationAnswer {
 
 impl ApiResponse for GenerationAnswer {
     fn meta() -> MetaResponses {
-        let headers = vec![answer_header(
-            "Retry-After",
-            "integer",
-            "Seconds to wait before looking again, while processing.",
-            false,
-        )];
+        let [rate, policy] = rate_headers();
+        let look_again = "Seconds to wait before looking again, while processing.";
+        let headers = vec![answer_header("Retry-After", "integer", look_again, false), rate, policy];
         let answer = json_answer(200, "How the generation stands.", GenerationBody::schema_ref(), headers);
         responses(answer, &[Code::InvalidToken, Code::NotFound, Code::InternalError, Code::Unavailable])
     }

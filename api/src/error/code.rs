@@ -25,13 +25,15 @@ pub(crate) enum Code {
     InvalidRequest,
     IdempotencyKeyReused,
     RateLimited,
+    TooManyGenerations,
     InternalError,
+    QueueFull,
     Unavailable,
 }
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
@@ -50,7 +52,9 @@ impl Code {
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
         Self::RateLimited,
+        Self::TooManyGenerations,
         Self::InternalError,
+        Self::QueueFull,
         Self::Unavailable,
     ];
 
@@ -106,7 +110,13 @@ impl Code {
                 "This idempotency key belongs to another request. Use a new key for each new intent."
             }
             Self::RateLimited => "Too many requests in too short a time. Wait as long as `Retry-After` says.",
+            Self::TooManyGenerations => {
+                "As many generations as one user may have are under way. Start the next when one has ended. Nothing was charged."
+            }
             Self::InternalError => "A mistake of ours; it was recorded under `request_id`.",
+            Self::QueueFull => {
+                "More is waiting than can be done soon. Nothing was charged. Try again after `Retry-After` seconds."
+            }
             Self::Unavailable => "Something this service needs does not answer. Try again after `Retry-After` seconds.",
         }
     }
@@ -137,7 +147,11 @@ impl Code {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused")
             }
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests"),
+            Self::TooManyGenerations => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-generations", "Too many generations under way")
+            }
             Self::InternalError => (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error"),
+            Self::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue-full", "The queue is full"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
         }
     }

@@ -26,6 +26,11 @@ pub(crate) use problem::{Problem, document};
 /// What a 503 asks callers to wait when nothing better is known.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
+/// When one of a user's generations may have ended.
+const OPEN_RETRY: Duration = Duration::from_secs(5);
+/// When a full queue may have room.
+const QUEUE_RETRY: Duration = Duration::from_secs(30);
+
 /// A refusal, with what the caller needs to act on it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -67,8 +72,12 @@ pub(crate) enum ApiError {
     KeyReused,
     #[error("too many requests")]
     RateLimited { retry_after: Duration },
+    #[error("{runs_open_max} of your generations are under way")]
+    TooManyGenerations { runs_open_max: u32 },
     #[error("the request could not be completed")]
     Internal(#[source] Cause),
+    #[error("too much is waiting to be generated")]
+    QueueFull,
     #[error("a part of the service does not answer at present")]
     Unavailable { retry_after: Duration, source: Cause },
 }
@@ -101,7 +110,9 @@ impl ApiError {
             Self::InvalidRequest(_) => Code::InvalidRequest,
             Self::KeyReused => Code::IdempotencyKeyReused,
             Self::RateLimited { .. } => Code::RateLimited,
+            Self::TooManyGenerations { .. } => Code::TooManyGenerations,
             Self::Internal(_) => Code::InternalError,
+            Self::QueueFull => Code::QueueFull,
             Self::Unavailable { .. } => Code::Unavailable,
         }
     }
@@ -110,6 +121,8 @@ impl ApiError {
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
+            Self::TooManyGenerations { .. } => Some(OPEN_RETRY),
+            Self::QueueFull => Some(QUEUE_RETRY),
             _ => None,
         }
     }
@@ -151,7 +164,8 @@ impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::InsufficientCredits { price, balance } => Self::InsufficientCredits { price, balance },
-            AcceptError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            AcceptError::RateLimited { allowance } => Self::RateLimited { retry_after: allowance.next_in() },
+            AcceptError::TooManyOpen { runs_open_max } => Self::TooManyGenerations { runs_open_max },
             AcceptError::KeyReused => Self::KeyReused,
             AcceptError::NoProfile => Self::NoProfile,
             AcceptError::ProjectNotFound => Self::ProjectNotFound,

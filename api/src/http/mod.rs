@@ -4,18 +4,22 @@ mod cors;
 mod observe;
 mod problems;
 mod routes;
+mod throttle;
 
 use std::sync::{Arc, OnceLock};
 
 use shared::ids::UserId;
 use shared::telemetry::RequestId;
 
+use crate::limits::RateFields;
+
 pub(crate) use cors::Cors;
 pub(crate) use observe::Observe;
 pub(crate) use problems::Problems;
 pub(crate) use routes::Routes;
+pub(crate) use throttle::Throttle;
 
-/// What is known of a request while it is answered, for its log line. Travels in the request's extensions.
+/// What is known of a request while it is answered, for its log line and its headers. Travels in the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen(Arc<Inner>);
 
@@ -23,11 +27,12 @@ pub(crate) struct Seen(Arc<Inner>);
 struct Inner {
     request_id: RequestId,
     user_id: OnceLock<UserId>,
+    rate: OnceLock<RateFields>,
 }
 
 impl Seen {
     fn new(request_id: RequestId) -> Self {
-        Self(Arc::new(Inner { request_id, user_id: OnceLock::new() }))
+        Self(Arc::new(Inner { request_id, user_id: OnceLock::new(), rate: OnceLock::new() }))
     }
 
     /// The id of this request.
@@ -38,6 +43,15 @@ impl Seen {
     /// Notes who turned out to be asking.
     pub(crate) fn note_user(&self, user_id: UserId) {
         self.0.user_id.get_or_init(|| user_id);
+    }
+
+    /// Notes what the caller has left; the answer tells her.
+    pub(crate) fn note_rate(&self, rate: RateFields) {
+        self.0.rate.get_or_init(|| rate);
+    }
+
+    fn rate(&self) -> Option<&RateFields> {
+        self.0.rate.get()
     }
 
     fn user_id(&self) -> Option<UserId> {

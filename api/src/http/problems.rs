@@ -43,6 +43,9 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
             Err(_) => self.refuse(ApiError::internal("the endpoint panicked").into(), &instance, request_id),
         };
         complete(response.headers_mut(), self.https);
+        if let Some(rate) = seen.as_ref().and_then(Seen::rate) {
+            rate.write(response.headers_mut());
+        }
         Ok(response)
     }
 }

@@ -39,7 +39,7 @@ async fn pages_hold_everything_once_also_while_more_comes() {
 
 #[tokio::test]
 async fn a_page_holds_twenty_unless_told() {
-    let stack = Stack::start().await;
+    let stack = Stack::with(&[("GENERATIONS_OPEN_MAX", "100")]).await;
     let user = stack.sign_up().await;
     let ids = generate(&user, 21).await;
     let (first, next) = page(&user.client, "").await;

@@ -816,7 +816,7 @@ export interface components {
          * @description The stable name of a problem: the last part of its `type`, and its `code`.
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "method-not-allowed" | "request-timeout" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "internal-error" | "unavailable";
+        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "method-not-allowed" | "request-timeout" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
         /**
          * ProblemFault
          * @description One fault of a body.
@@ -1202,6 +1202,10 @@ export interface operations {
                     "Retry-After": number;
                     /** @description `true` where an earlier answer is repeated. */
                     "Idempotent-Replayed"?: string;
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1421,22 +1425,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many generations under way */
             429: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/rate-limited",
-                     *       "title": "Too many requests",
+                     *       "type": "/problems/too-many-generations",
+                     *       "title": "Too many generations under way",
                      *       "status": 429,
-                     *       "detail": "too many requests",
+                     *       "detail": "Too many generations under way",
                      *       "instance": "/api/v1/generate",
-                     *       "code": "rate-limited",
+                     *       "code": "too-many-generations",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */
@@ -1463,22 +1465,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Temporarily unavailable */
+            /** @description The queue is full */
             503: {
                 headers: {
-                    /** @description Seconds to wait before trying again. */
-                    "Retry-After": number;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/unavailable",
-                     *       "title": "Temporarily unavailable",
+                     *       "type": "/problems/queue-full",
+                     *       "title": "The queue is full",
                      *       "status": 503,
-                     *       "detail": "a part of the service does not answer at present",
+                     *       "detail": "The queue is full",
                      *       "instance": "/api/v1/generate",
-                     *       "code": "unavailable",
+                     *       "code": "queue-full",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */
@@ -1504,6 +1504,10 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before looking again, while processing. */
                     "Retry-After"?: number;
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1583,6 +1587,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/status/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal error */
             500: {
                 headers: {
@@ -1644,6 +1670,10 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1722,6 +1752,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/generations",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal error */
             500: {
                 headers: {
@@ -1783,6 +1835,10 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before looking again, while processing. */
                     "Retry-After"?: number;
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1850,6 +1906,28 @@ export interface operations {
                      *       "detail": "there is nothing here that you may see",
                      *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
                      *       "code": "not-found",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "rate-limited",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */
@@ -2004,6 +2082,28 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/workflows",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal error */
             500: {
                 headers: {
@@ -2038,6 +2138,10 @@ export interface operations {
             /** @description What the caller can spend. */
             200: {
                 headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2065,6 +2169,28 @@ export interface operations {
                      *       "detail": "a valid access token of a signed-in user is required",
                      *       "instance": "/api/v1/credits",
                      *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/credits",
+                     *       "code": "rate-limited",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */
@@ -2160,6 +2286,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/webhook/comfyui",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal error */
             500: {
                 headers: {
@@ -2227,6 +2375,28 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/livez",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     find_readiness: {
@@ -2250,6 +2420,28 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/readyz",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Temporarily unavailable */

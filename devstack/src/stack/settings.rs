@@ -35,7 +35,13 @@ pub(super) fn common(api_bind: SocketAddr, stand_ins: &StandIns) -> Vec<(String,
     let mut settings = stand_ins.settings.clone();
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     for (name, value) in
-        [("API_BIND", api_bind.to_string()), ("PUBLIC_URL", format!("http://{api_bind}")), ("WEBHOOK_SECRET", secret)]
+        // All users come from this machine.
+        [
+            ("ADDRESS_RATE_PER_SECOND", "10000".to_owned()),
+            ("API_BIND", api_bind.to_string()),
+            ("PUBLIC_URL", format!("http://{api_bind}")),
+            ("WEBHOOK_SECRET", secret),
+        ]
     {
         settings.push((name.to_owned(), value));
     }

@@ -4,6 +4,7 @@
 //! Each variable may instead be given as `NAME_FILE`, the path of a file that holds the value.
 
 mod endpoints;
+mod limits;
 mod read;
 mod reader;
 mod rules;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
+pub use limits::ApiLimits;
 use reader::Reader;
 
 use crate::workflow::{Dialect, WorkflowType};
@@ -56,8 +58,7 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     pub tls: Option<Tls>,
     pub log_format: LogFormat,
-    /// Generations a user may start in a minute.
-    pub generate_rate: u32,
+    pub limits: ApiLimits,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

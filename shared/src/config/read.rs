@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::{Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
+use super::{ApiLimits, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
 use super::{endpoints, rules, secret};
 
 impl Config {
@@ -41,9 +41,7 @@ impl Config {
             ),
             tls: Tls::read(reader),
             log_format: reader.parsed("LOG_FORMAT", "json or pretty", "json", rules::log_format),
-            generate_rate: reader.parsed("GENERATE_RATE_PER_MINUTE", "a number from 1 to 6000", "60", |text| {
-                rules::between(text, 1, 6000)
-            }),
+            limits: ApiLimits::read(reader),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

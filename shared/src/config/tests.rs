@@ -47,7 +47,8 @@ fn the_least_is_enough_and_the_rest_has_its_defaults() {
     assert_eq!(config.runpod.api_url.as_str(), "https://api.runpod.ai/v2");
     assert_eq!(config.supabase.jwt_issuer, "https://abc.supabase.co/auth/v1");
     assert_eq!(config.log_format, LogFormat::Json);
-    assert_eq!((config.generate_rate, config.webhooks_enabled), (60, true));
+    assert_eq!((config.limits.generations.per_minute, config.webhooks_enabled), (60, true));
+    assert!(config.limits.trusted_proxies.is_empty());
     assert!(config.tls.is_none() && config.cors_origins.is_empty() && config.warnings.is_empty());
     let api = read(Process::Api, &[]).expect("complete settings");
     assert_eq!(api.metrics_bind.to_string(), "127.0.0.1:9100");

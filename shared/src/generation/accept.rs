@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::limits::{Allowance, Limits, RATE_WINDOW};
 use super::run::QUEUE_ALLOWANCE;
 use crate::credits::Credits;
 use crate::db;
@@ -16,8 +17,6 @@ use crate::workflow::{Dialect, Request};
 
 /// How long an idempotency key and its answer are kept.
 const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// The window of the per-user rate: a burst may use all of it at once.
-pub(super) const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// A key may be found expired but not yet removed; then accept is tried once more without it.
 const ACCEPT_TRIES_MAX: u8 = 2;
 
@@ -38,8 +37,8 @@ pub struct NewGeneration<'a> {
     pub key: Option<&'a str>,
     /// The body of the 202, kept with the key so that a replay is byte-identical.
     pub response: &'a str,
-    /// Requests a minute that one user may make.
-    pub rate_per_minute: u32,
+    /// How much one user may ask for.
+    pub limits: Limits,
     /// The provider's endpoint that will run it.
     pub endpoint: &'a str,
     /// What that endpoint speaks.
@@ -48,18 +47,14 @@ pub struct NewGeneration<'a> {
     pub admitted: bool,
 }
 
-impl NewGeneration<'_> {
-    /// Seconds of the allowance that one request takes.
-    pub(super) fn rate_step(&self) -> f64 {
-        RATE_WINDOW.as_secs_f64() / f64::from(self.rate_per_minute.max(1))
-    }
-}
-
 /// What became of an accepted request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// It was paid for and enqueued.
-    New,
+    New {
+        /// What is left of the user's rate.
+        allowance: Allowance,
+    },
     /// The same request under the same key was accepted before, and answered so.
     Replayed {
         /// The stored body.
@@ -79,10 +74,16 @@ pub enum AcceptError {
         balance: Credits,
     },
     /// The user asks too often.
-    #[error("too many requests; next in {retry_after:?}")]
+    #[error("too many requests; next in {:?}", .allowance.next_in())]
     RateLimited {
-        /// When one more is allowed.
-        retry_after: Duration,
+        /// What is left of the user's rate: nothing.
+        allowance: Allowance,
+    },
+    /// As many of her generations as may be are under way.
+    #[error("{runs_open_max} generations are under way")]
+    TooManyOpen {
+        /// How many may be.
+        runs_open_max: u32,
     },
     /// The key was used with another request.
     #[error("the idempotency key was used with another request")]
@@ -118,7 +119,11 @@ pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, 
                 return Err(AcceptError::ProjectNotFound);
             }
             // The first of two duplicates may have taken what the second, which waited for it, then lacks.
-            Err(error @ (AcceptError::InsufficientCredits { .. } | AcceptError::RateLimited { .. })) => Some(error),
+            Err(
+                error @ (AcceptError::InsufficientCredits { .. }
+                | AcceptError::RateLimited { .. }
+                | AcceptError::TooManyOpen { .. }),
+            ) => Some(error),
             decided => return decided,
         };
         if let Some(answer) = stored_answer(pool, new, &fingerprint).await? {
@@ -159,17 +164,19 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         new.response,
         new_job_id(),
         Job { generation_id: new.id }.to_bytes(),
-        if new.admitted { 0.0 } else { new.rate_step() },
+        if new.admitted { 0.0 } else { new.limits.step_seconds() },
         RATE_WINDOW.as_secs_f64(),
         QUEUE_ALLOWANCE.as_seconds_f64(),
         IDEMPOTENCY_KEPT.as_secs_f64(),
         new.dialect.as_str(),
+        new.limits.runs_open_max(),
     )
     .fetch_one(pool)
     .await?;
 
+    let allowance = new.limits.allowance(row.full_in_seconds);
     if row.accepted {
-        return Ok(Accepted::New);
+        return Ok(Accepted::New { allowance });
     }
     if let (Some(stored), Some(response)) = (row.replay_fingerprint, row.replay_response) {
         return replay(&stored, response, fingerprint);
@@ -179,11 +186,30 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
     } else if !row.project_known {
         AcceptError::ProjectNotFound
     } else if !row.within_limit {
-        AcceptError::RateLimited { retry_after: Duration::from_secs_f64(row.retry_after_seconds.max(1.0)) }
+        refusal(pool, new).await?
     } else {
         // As it is now: the statement's snapshot may be older than a request it waited for.
         AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }
     })
+}
+
+/// Which of the two limits keeps a request out, as they are now: the statement's snapshot may be older than a request it
+/// waited for.
+pub(super) async fn refusal(pool: &PgPool, new: &NewGeneration<'_>) -> Result<AcceptError, sqlx::Error> {
+    let held = sqlx::query!(
+        r#"
+        select runs_open, extract(epoch from full_at - gateway.now())::float8 as "full_in_seconds!"
+        from gateway.user_limit where user_id = $1
+        "#,
+        new.user_id as UserId,
+    )
+    .fetch_one(pool)
+    .await?;
+    if held.runs_open >= new.limits.runs_open_max() {
+        return Ok(AcceptError::TooManyOpen { runs_open_max: new.limits.runs_open_max });
+    }
+    let allowance = new.limits.allowance(held.full_in_seconds);
+    Ok(AcceptError::RateLimited { allowance: Allowance { remaining: 0, ..allowance } })
 }
 
 /// The answer kept under the caller's key; removes it instead if it has expired.

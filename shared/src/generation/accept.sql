@@ -1,4 +1,4 @@
--- Accepts a generation: key, limit, reservation, generation, run, entry, event and job, or none of them.
+-- Accepts a generation: key, limits, reservation, generation, run, entry, event and job, or none of them.
 -- A refusal for credits still counts against the limit. Locks: limit, then credits.
 -- The user's limit row makes her accepts queue up; a duplicate that waited there meets idempotency_key_once,
 -- which undoes the whole statement, and is answered by a second read.
@@ -28,11 +28,13 @@ with asked as (
     where user_known and project_known and not exists (select from replay)
     on conflict (user_id) do update
     set full_at = greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
-    -- What was admitted is within it, even if another statement has since charged it from a later now().
-    where $24 = 0
-       or greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
-          <= gateway.now() + make_interval(secs => $25)
-    returning user_id
+    -- The run inserted below is counted by a trigger, when all of this is done.
+    where held.runs_open < $29
+      -- What was admitted is within it, even if another statement has since charged it from a later now().
+      and ($24 = 0
+           or greatest(held.full_at, gateway.now()) + make_interval(secs => $24)
+              <= gateway.now() + make_interval(secs => $25))
+    returning user_id, full_at
 ), reserved as (
     update public.credits
     set balance = credits.balance - asked.price, updated_at = now()
@@ -79,6 +81,7 @@ select exists (select from reserved) as "accepted!",
        project_known as "project_known!",
        (select fingerprint from replay) as replay_fingerprint,
        (select response from replay) as replay_response,
-       coalesce(extract(epoch from (select full_at from gateway.user_limit where user_limit.user_id = asked.user_id)
-                + make_interval(secs => $24) - make_interval(secs => $25) - asked.now), 0)::float8 as "retry_after_seconds!"
-from asked, known
+       -- Where it was charged, the row shows what it was before.
+       greatest(extract(epoch from coalesce((select full_at from limited), held.full_at, asked.now) - asked.now), 0)::float8
+           as "full_in_seconds!"
+from asked cross join known left join gateway.user_limit as held using (user_id)

@@ -3,12 +3,11 @@
 //! Decoding and storing cost far more than accepting, so the cheap questions come first, and the limit is charged
 //! here: [`super::accept()`] then does not charge it again.
 
-use std::time::Duration;
-
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::accept::{self, AcceptError, Accepted, NewGeneration, RATE_WINDOW};
+use super::accept::{self, AcceptError, Accepted, NewGeneration};
+use super::limits::RATE_WINDOW;
 use crate::credits::Credits;
 use crate::ids::UserId;
 use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
@@ -28,10 +27,11 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
         new.user_id as UserId,
         new.key,
         new.request.project_id as Option<Uuid>,
-        new.rate_step(),
+        new.limits.step_seconds(),
         RATE_WINDOW.as_secs_f64(),
         &generations,
         &paths,
+        new.limits.runs_open_max(),
     )
     .fetch_one(pool)
     .await?;
@@ -40,9 +40,7 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
         (Some(stored), Some(response)) => accept::replay(&stored, response, &new.request.fingerprint()).map(Some),
         _ if !row.user_known => Err(AcceptError::NoProfile),
         _ if !row.project_known => Err(AcceptError::ProjectNotFound),
-        _ if !row.within_limit => {
-            Err(AcceptError::RateLimited { retry_after: Duration::from_secs_f64(row.retry_after_seconds.max(1.0)) })
-        }
+        _ if !row.within_limit => Err(accept::refusal(pool, new).await?),
         _ if balance < price => Err(AcceptError::InsufficientCredits { price, balance }),
         _ if !row.missing.is_empty() => {
             Err(AcceptError::NoSuchOutput { pointers: pointers(new.request, &row.missing) })

@@ -19,7 +19,8 @@ with asked as (
     where user_known and project_known and not exists (select from replay)
     on conflict (user_id) do update
     set full_at = greatest(held.full_at, gateway.now()) + make_interval(secs => $4)
-    where greatest(held.full_at, gateway.now()) + make_interval(secs => $4)
+    where held.runs_open < $8
+      and greatest(held.full_at, gateway.now()) + make_interval(secs => $4)
           <= gateway.now() + make_interval(secs => $5)
     returning user_id
 )
@@ -33,7 +34,5 @@ select exists (select from limited) as "within_limit!",
              where not exists (
                  select from gateway.output join gateway.run using (generation_id)
                  where output.generation_id = given.generation_id and output.path = given.path
-                   and run.user_id = asked.user_id)) as "missing!",
-       coalesce(extract(epoch from (select full_at from gateway.user_limit where user_limit.user_id = asked.user_id)
-                + make_interval(secs => $4) - make_interval(secs => $5) - asked.now), 0)::float8 as "retry_after_seconds!"
+                   and run.user_id = asked.user_id)) as "missing!"
 from asked, known

@@ -6,11 +6,13 @@
 pub mod accept;
 mod admit;
 pub mod attempt;
+mod backlog;
 pub mod budget;
 pub mod cancel;
 mod event;
 pub mod lease;
 pub mod lifecycle;
+mod limits;
 pub mod message;
 pub mod output;
 pub mod read;
@@ -24,8 +26,10 @@ use serde::{Deserialize, Serialize};
 
 pub use accept::{AcceptError, Accepted, NewGeneration, accept};
 pub use admit::admit;
+pub use backlog::count_waiting;
 pub use cancel::{CancelError, request_cancel};
 pub use event::{Callback, Event, NextJob, Transition};
+pub use limits::{Allowance, Limits, RATE_WINDOW};
 pub use read::{Generation, Link, estimates, find, list, save_links};
 pub use run::{LEASES_LOST_MAX, PROVIDER_TTL_MARGIN, Run, WEBHOOK_GRACE};
 pub use webhook::{Noted, note_webhook};

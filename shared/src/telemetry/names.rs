@@ -26,6 +26,12 @@ pub const INPUT_FETCH_SECONDS: &str = "shootx_input_fetch_seconds";
 pub const HTTP_REQUESTS_TOTAL: &str = "shootx_http_requests_total";
 /// Labels: `route`.
 pub const HTTP_REQUEST_SECONDS: &str = "shootx_http_request_seconds";
+/// Labels: none.
+pub const HTTP_CONNECTIONS: &str = "shootx_http_connections";
+/// Labels: `reason`.
+pub const HTTP_CONNECTIONS_ENDED_TOTAL: &str = "shootx_http_connections_ended_total";
+/// Labels: `by`.
+pub const THROTTLED_TOTAL: &str = "shootx_throttled_total";
 /// Labels: `outcome`.
 pub const WEBHOOKS_TOTAL: &str = "shootx_webhooks_total";
 /// Labels: `outcome`.
@@ -54,6 +60,12 @@ pub(super) fn describe() {
     describe_histogram!(INPUT_FETCH_SECONDS, Unit::Seconds, "Duration of fetching a picture from a customer's address");
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
+    describe_gauge!(HTTP_CONNECTIONS, "Connections that are open");
+    describe_counter!(HTTP_CONNECTIONS_ENDED_TOTAL, "Connections refused for want of room, or ended for being slow");
+    describe_counter!(
+        THROTTLED_TOTAL,
+        "Requests refused before anything was asked of the database, by whose rate it was"
+    );
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use devstack::client::{Answer, Client};
 use devstack::postgres::TestDatabase;
-use poem::listener::Acceptor;
 use shared::clock::Clock;
 use shared::config::{Config, Process};
 use shared::{db, ledger};
-use shootx_api::{ApiState, bind, serve};
+use shootx_api::{ApiState, accept_on, listen, serve};
 use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -39,6 +38,20 @@ pub(crate) struct Stack {
     clock: Clock,
     api_pool: PgPool,
     serving: JoinHandle<()>,
+}
+
+/// A second API on the database of the first.
+pub(crate) struct Second {
+    pub(crate) base: Url,
+    pool: PgPool,
+    serving: JoinHandle<()>,
+}
+
+impl Second {
+    pub(crate) async fn finish(self) {
+        self.serving.abort();
+        self.pool.close().await;
+    }
 }
 
 /// Somebody who signed up, and acts with her token.
@@ -73,9 +86,10 @@ impl Stack {
     pub(crate) async fn on(database: TestDatabase, changes: &[(&str, &str)]) -> Self {
         let issuer = Issuer::start().await;
         let images = TempDir::new().unwrap();
-        let acceptor = bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
-        let address = *acceptor.local_addr()[0].as_socket_addr().unwrap();
-        let base = Url::parse(&format!("http://{address}")).unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let scheme = if changes.iter().any(|(name, _)| *name == "TLS_CERT") { "https" } else { "http" };
+        let base = Url::parse(&format!("{scheme}://{address}")).unwrap();
         let mut vars: BTreeMap<&str, String> = [
             ("DATABASE_URL", database.api_url()),
             ("PUBLIC_URL", base.to_string()),
@@ -85,16 +99,31 @@ impl Stack {
             ("RUNPOD_API_KEY", "rpa_0123456789".to_owned()),
             ("COMFYUI_ENDPOINT_ID", "endpoint1".to_owned()),
             ("STORAGE_BACKEND", "local".to_owned()),
+            // All users of a test come from one address, and as fast as they can.
+            ("ADDRESS_RATE_PER_SECOND", "100000".to_owned()),
+            ("USER_RATE_PER_SECOND", "100000".to_owned()),
             ("STORAGE_DIR", images.path().display().to_string()),
         ]
         .into();
         vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let config = Config::from_vars(Process::Api, &|name| vars.get(name).cloned()).unwrap();
+        let acceptor = accept_on(listener, config.tls.as_ref(), &config.limits).unwrap();
         let api_pool = db::pool(&config.database, "shootx-api").unwrap();
         let clock = Clock::system();
         let state = ApiState::new(&config, api_pool.clone(), clock.clone()).unwrap();
         let serving = tokio::spawn(async move { serve(state, acceptor, std::future::pending()).await.unwrap() });
         Self { database, issuer, base, config, _images: images, clock, api_pool, serving }
+    }
+
+    /// Another process of the same deployment.
+    pub(crate) async fn beside(&self) -> Second {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let acceptor = accept_on(listener, None, &self.config.limits).unwrap();
+        let pool = db::pool(&self.config.database, "shootx-api").unwrap();
+        let state = ApiState::new(&self.config, pool.clone(), self.clock.clone()).unwrap();
+        let serving = tokio::spawn(async move { serve(state, acceptor, std::future::pending()).await.unwrap() });
+        Second { base, pool, serving }
     }
 
     /// Signs a new user up, as Supabase Auth does it: the database makes the rest.

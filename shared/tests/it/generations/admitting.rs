@@ -98,7 +98,7 @@ async fn the_limit_is_charged_once_and_nothing_else_is_written_before_it_is_acce
     assert_eq!(world.admit(Some("k"), &request).await.unwrap(), None);
     assert_eq!(world.written().await, before);
     assert_eq!((world.charged().await, world.balance().await), (1, 100));
-    assert_eq!(world.accept_admitted(Some("k"), &request).await.unwrap(), Accepted::New);
+    assert!(matches!(world.accept_admitted(Some("k"), &request).await.unwrap(), Accepted::New { .. }));
     assert_eq!((world.charged().await, world.balance().await), (1, 95));
     world.reconcile().await;
 }
@@ -153,10 +153,10 @@ async fn the_rate_is_the_same_as_that_of_accepting_and_is_shared_with_it() {
     let admitted = results.iter().filter(|result| matches!(result, Ok(None))).count();
     // As much as is left of 60, and one more for every second that all of it took.
     assert!((30..=36).contains(&admitted), "{admitted}");
-    let Some(AcceptError::RateLimited { retry_after }) = results.into_iter().find_map(Result::err) else {
+    let Some(AcceptError::RateLimited { allowance }) = results.into_iter().find_map(Result::err) else {
         panic!("the rest is refused for its rate")
     };
-    assert!(retry_after <= Duration::from_secs(2), "{retry_after:?}");
+    assert!(allowance.next_in() <= Duration::from_secs(2), "{allowance:?}");
     let limited = world.ask(GenerationId::generate(), None, &request).await;
     assert!(matches!(limited, Err(AcceptError::RateLimited { .. })));
     world.database.advance(Duration::from_secs(2)).await;
@@ -171,7 +171,7 @@ async fn what_was_admitted_is_not_refused_for_its_rate_while_others_use_it_up() 
     assert_eq!(world.admit(None, &request).await.unwrap(), None);
     // Two statements at once may see each other's limit a little in the future.
     run(world.database.pool(), "update gateway.user_limit set full_at = gateway.now() + interval '61 seconds'").await;
-    assert_eq!(world.accept_admitted(None, &request).await.unwrap(), Accepted::New);
+    assert!(matches!(world.accept_admitted(None, &request).await.unwrap(), Accepted::New { .. }));
     assert!(matches!(world.admit(None, &request).await, Err(AcceptError::RateLimited { .. })));
     world.reconcile().await;
 }
@@ -180,7 +180,7 @@ async fn what_was_admitted_is_not_refused_for_its_rate_while_others_use_it_up() 
 async fn a_key_that_is_known_is_answered_without_any_charge() {
     let world = World::with_credits(2).await.slow();
     let id = GenerationId::generate();
-    assert_eq!(world.ask(id, Some("k"), &request(2)).await.unwrap(), Accepted::New);
+    assert!(matches!(world.ask(id, Some("k"), &request(2)).await.unwrap(), Accepted::New { .. }));
     let before = world.written().await;
     let replay = world.admit(Some("k"), &request(2)).await.unwrap();
     assert_eq!(replay, Some(Accepted::Replayed { response: format!("answer for {id}") }));
@@ -199,7 +199,7 @@ async fn a_key_is_free_again_after_a_day() {
     world.ask(GenerationId::generate(), Some("k"), &request(2)).await.unwrap();
     world.database.advance(Duration::from_secs(24 * 60 * 60 + 1)).await;
     assert_eq!(world.admit(Some("k"), &request(1)).await.unwrap(), None);
-    assert_eq!(world.accept_admitted(Some("k"), &request(1)).await.unwrap(), Accepted::New);
+    assert!(matches!(world.accept_admitted(Some("k"), &request(1)).await.unwrap(), Accepted::New { .. }));
     world.reconcile().await;
 }
 
@@ -213,7 +213,8 @@ async fn of_two_admitted_under_one_key_one_is_accepted_and_the_other_gets_its_an
         futures::join!(world.accept_admitted(Some("k"), &request), world.accept_admitted(Some("k"), &request));
     let mut answers = [accepted.0.unwrap(), accepted.1.unwrap()];
     answers.sort_by_key(|answer| matches!(answer, Accepted::Replayed { .. }));
-    assert_eq!(answers, [Accepted::New, Accepted::Replayed { response: "accepted".to_owned() }]);
+    assert!(matches!(answers[0], Accepted::New { .. }));
+    assert_eq!(answers[1], Accepted::Replayed { response: "accepted".to_owned() });
     assert_eq!(world.balance().await, 0);
     world.reconcile().await;
 }
@@ -226,7 +227,7 @@ async fn of_two_admitted_for_the_last_credits_one_is_accepted() {
     assert_eq!((admitted.0.unwrap(), admitted.1.unwrap(), world.charged().await), (None, None, 2));
     let accepted = futures::join!(world.accept_admitted(None, &request), world.accept_admitted(None, &request));
     let answers = [accepted.0, accepted.1];
-    assert_eq!(answers.iter().filter(|answer| matches!(answer, Ok(Accepted::New))).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, Ok(Accepted::New { .. }))).count(), 1, "{answers:?}");
     let poor = |answer: &&Result<_, _>| matches!(answer, Err(AcceptError::InsufficientCredits { .. }));
     assert_eq!(answers.iter().filter(poor).count(), 1, "{answers:?}");
     assert_eq!((world.balance().await, world.charged().await), (0, 2));

@@ -5,6 +5,7 @@ mod admitting;
 mod budget;
 mod calling;
 mod leasing;
+mod open;
 mod reading;
 
 use devstack::postgres::TestDatabase;
@@ -12,7 +13,9 @@ use serde_json::json;
 use shared::generation::lease::{self, Leased};
 use shared::generation::output::StoredOutput;
 use shared::generation::store::{Committed, commit};
-use shared::generation::{AcceptError, Accepted, Callback, Event, Generation, NewGeneration, accept, find, lifecycle};
+use shared::generation::{
+    AcceptError, Accepted, Callback, Event, Generation, Limits, NewGeneration, accept, find, lifecycle,
+};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger;
 use shared::workflow::{Dialect, Request};
@@ -27,13 +30,15 @@ struct World {
     user: UserId,
     /// Requests a minute that she may make.
     rate: u32,
+    /// Generations of hers that may be under way.
+    runs_open_max: u32,
 }
 
 impl World {
     async fn new() -> Self {
         let database = TestDatabase::new().await;
         let user = UserId(sign_up(database.pool(), "ada@example.com").await);
-        Self { api: database.api_pool(), worker: database.worker_pool(), user, rate: 60, database }
+        Self { api: database.api_pool(), worker: database.worker_pool(), user, rate: 60, runs_open_max: 1000, database }
     }
 
     async fn with_credits(credits: i32) -> Self {
@@ -58,7 +63,7 @@ impl World {
 
     async fn accept(&self) -> GenerationId {
         let id = GenerationId::generate();
-        assert_eq!(self.ask(id, None, &request(2)).await.unwrap(), Accepted::New);
+        assert!(matches!(self.ask(id, None, &request(2)).await.unwrap(), Accepted::New { .. }));
         id
     }
 
@@ -81,7 +86,7 @@ impl World {
             request_id: "request-1",
             key,
             response,
-            rate_per_minute: self.rate,
+            limits: Limits { per_minute: self.rate, runs_open_max: self.runs_open_max },
             endpoint: "ep",
             dialect: Dialect::Product,
             admitted: false,

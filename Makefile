@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test check openapi client sqlx test-live fmt build
+.PHONY: help demo run stop test test-security check openapi client sqlx test-live fmt build
 
 # Queries are checked against the committed cache, so that nothing needs a database to compile.
 export SQLX_OFFLINE := true
@@ -10,7 +10,7 @@ CARGO ?= cargo
 WITH_POSTGRES := $(CARGO) run --quiet --package devstack --bin with-postgres --
 
 help: ## Print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 demo: build ## Boot everything, run all ten workflows and one generation that fails, print the ledger, exit
 	@$(CARGO) run --quiet --package devstack --bin demo -- $(ARGS)
@@ -23,6 +23,9 @@ stop: ## Stop what `make run` started
 
 test: preflight ## Run all tests; brings its own Postgres and simulators
 	@$(WITH_POSTGRES) $(CARGO) test --workspace
+
+test-security: preflight ## Make every attack the tests know, at length, and print what came of each
+	@scripts/test-security
 
 check: preflight ## Format, lints, docs, layers, query cache, API document, dependencies, spelling
 	@scripts/check

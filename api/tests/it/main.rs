@@ -12,6 +12,7 @@ mod find_generation;
 mod harness;
 mod health;
 mod idempotency;
+mod idempotency_race;
 mod input_pictures;
 mod key_rotation;
 mod limits;

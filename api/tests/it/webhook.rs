@@ -1,6 +1,7 @@
 //! `POST /api/v1/webhook/comfyui`: a trigger that is noted once it is proven to be ours.
 
 use chrono::TimeDelta;
+use devstack::attack::{self, Target};
 use devstack::builders::model;
 use devstack::client::Answer;
 use reqwest::{Body, Method};
@@ -102,6 +103,55 @@ async fn a_result_of_many_megabytes_is_read_past() {
     stack.finish().await;
 }
 
+/// A body of 32 MB less a little, piece by piece, with its id at the end.
+fn large_body() -> Body {
+    let pieces = (0..480).map(|_| Ok::<_, std::io::Error>(vec![b'A'; 65_536]));
+    let head = Ok(br#"{"output":{"images":[""#.to_vec());
+    Body::wrap_stream(futures::stream::iter(
+        std::iter::once(head).chain(pieces).chain([Ok(br#""]},"id":"job-1"}"#.to_vec())]),
+    ))
+}
+
+#[tokio::test]
+async fn large_results_are_not_held_in_memory() {
+    const AT_ONCE: usize = 8;
+    /// Far less than one of the bodies.
+    const GROWTH_BYTES_MAX: usize = 24 * 1024 * 1024;
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    let process = stack.process(&[]).await;
+    let (_, address) = running(&stack, &user).await;
+    let address = process.base.join(&address[url::Position::BeforePath..]).unwrap();
+    let client = reqwest::Client::new();
+    client.post(address.clone()).body("{}").send().await.unwrap();
+    let before = process.memory_peak();
+    let calls = (0..AT_ONCE).map(|_| client.post(address.clone()).body(large_body()).send());
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    let grown = process.memory_peak() - before;
+    let seen = if grown <= GROWTH_BYTES_MAX { "not held".to_owned() } else { format!("{grown} bytes held") };
+    attack::is_met(Target::Webhooks, "8 results of 31 MB at once", "not held", seen);
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_that_comes_again_after_the_end_changes_nothing() {
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    let (id, address) = running(&stack, &user).await;
+    call(&stack, &address, r#"{"id":"job-1"}"#).await.answered(200);
+    stack.deliver(id, &[format!("{}/{id}/1.webp", user.id)], None).await;
+    let before = (user.client.status(id).await.unwrap().body, user.client.balance().await.unwrap());
+    for body in [r#"{"id":"job-1","status":"FAILED"}"#, r#"{"id":"job-9","status":"COMPLETED"}"#] {
+        call(&stack, &address, body).await.answered(200);
+    }
+    let after = (user.client.status(id).await.unwrap().body, user.client.balance().await.unwrap());
+    let seen = if after == before { "nothing changes" } else { "something changed" };
+    attack::is_met(Target::Webhooks, "a used address is called again, with other news", "nothing changes", seen);
+    stack.finish().await;
+}
+
 #[tokio::test]
 async fn an_address_that_is_not_exactly_ours_changes_nothing() {
     let stack = Stack::start().await;
@@ -130,9 +180,21 @@ async fn an_address_that_is_not_exactly_ours_changes_nothing() {
         stack.webhook_address(Uuid::now_v7(), 1, now + TimeDelta::hours(1)),
     ];
     let events = stack.count("event").await;
-    for address in refused {
-        let answer = call(&stack, &address, r#"{"id":"job-1"}"#).await.expecting(401);
-        assert_eq!(answer.body["code"], "invalid-signature", "{address}");
+    let names = [
+        "no signature at all",
+        "a signature of another generation",
+        "a signature of another attempt",
+        "a signature with a later expiry",
+        "a made-up signature",
+        "an empty signature",
+        "an address that has expired",
+        "a signed address of an attempt that never was",
+        "a signed address of a generation that never was",
+    ];
+    for (address, name) in refused.into_iter().zip(names) {
+        let answer = call(&stack, &address, r#"{"id":"job-1"}"#).await;
+        let seen = format!("{} {}", answer.status.as_u16(), answer.body["code"].as_str().unwrap_or_default());
+        attack::is_met(Target::Webhooks, name, "401 invalid-signature", seen);
     }
     assert_eq!(rings(&stack, id).await, (0, false));
     assert_eq!(stack.count("event").await, events);

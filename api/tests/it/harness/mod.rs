@@ -1,6 +1,7 @@
 //! One API on one database, with an issuer of tokens beside it.
 
 mod issuer;
+mod process;
 mod run;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub(crate) struct Stack {
     /// Where the local image store keeps its files.
     _images: TempDir,
     clock: Clock,
+    /// What a process of its own is told.
+    vars: BTreeMap<String, String>,
     api_pool: PgPool,
     serving: JoinHandle<()>,
 }
@@ -90,7 +93,7 @@ impl Stack {
         let address = listener.local_addr().unwrap();
         let scheme = if changes.iter().any(|(name, _)| *name == "TLS_CERT") { "https" } else { "http" };
         let base = Url::parse(&format!("{scheme}://{address}")).unwrap();
-        let mut vars: BTreeMap<&str, String> = [
+        let mut vars: BTreeMap<String, String> = [
             ("DATABASE_URL", database.api_url()),
             ("PUBLIC_URL", base.to_string()),
             ("WEBHOOK_SECRET", WEBHOOK_SECRETS.join(",")),
@@ -104,15 +107,16 @@ impl Stack {
             ("USER_RATE_PER_SECOND", "100000".to_owned()),
             ("STORAGE_DIR", images.path().display().to_string()),
         ]
+        .map(|(name, value)| (name.to_owned(), value))
         .into();
-        vars.extend(changes.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        vars.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let config = Config::from_vars(Process::Api, &|name| vars.get(name).cloned()).unwrap();
         let acceptor = accept_on(listener, config.tls.as_ref(), &config.limits).unwrap();
         let api_pool = db::pool(&config.database, "shootx-api").unwrap();
         let clock = Clock::system();
         let state = ApiState::new(&config, api_pool.clone(), clock.clone()).unwrap();
         let serving = tokio::spawn(async move { serve(state, acceptor, std::future::pending()).await.unwrap() });
-        Self { database, issuer, base, config, _images: images, clock, api_pool, serving }
+        Self { database, issuer, base, config, _images: images, clock, vars, api_pool, serving }
     }
 
     /// Another process of the same deployment.

@@ -4,13 +4,14 @@
 //! tables (`apalis._sqlx_migrations`, `gateway._sqlx_migrations`), where no browser can reach it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use apalis_postgres::PostgresStorage;
 use secrecy::ExposeSecret;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use crate::config::Database;
@@ -80,6 +81,23 @@ fn brief(missing: &[String]) -> String {
     }
 }
 
+/// Whether a connection to `host` never leaves this machine: a socket's folder, or a loopback address.
+pub(crate) fn is_local(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.is_empty()
+        || host.starts_with('/')
+        || host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// How to reach the database at `url`. Outside this machine always encrypted: the driver alone would fall back to plain.
+fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
+    let options: PgConnectOptions = url.parse().map_err(DatabaseError::Address)?;
+    let may_be_plain = matches!(options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer);
+    let is_local = options.get_socket().is_some() || is_local(options.get_host());
+    Ok(if may_be_plain && !is_local { options.ssl_mode(PgSslMode::Require) } else { options })
+}
+
 /// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for.
 ///
 /// Connects on first use: a service starts, and reports itself not ready, while its database is away.
@@ -87,7 +105,7 @@ fn brief(missing: &[String]) -> String {
 /// # Errors
 /// [`DatabaseError::Address`] when the URL is not a Postgres one.
 pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, DatabaseError> {
-    let options: PgConnectOptions = settings.url.expose_secret().parse().map_err(DatabaseError::Address)?;
+    let options = connect_options(settings.url.expose_secret())?;
     Ok(PgPoolOptions::new()
         .max_connections(settings.pool_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -132,7 +150,7 @@ pub struct Migrated {
 /// # Errors
 /// Each migration is a transaction of its own: after an error those before it stay applied, and a repeat goes on there.
 pub async fn migrate(url: &str) -> Result<Migrated, DatabaseError> {
-    let options: PgConnectOptions = url.parse().map_err(DatabaseError::Address)?;
+    let options = connect_options(url)?;
     let mut connection = options.application_name("shootx-migrate").connect().await?;
     connection.execute(MIGRATION_TURN_LIMITS).await?;
     let turn = sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut connection).await;
@@ -189,4 +207,21 @@ async fn applied(connection: &mut PgConnection, history: &'static str) -> Result
         _ => "select version from gateway._sqlx_migrations where success",
     };
     Ok(sqlx::query_scalar(query).fetch_all(connection).await?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgSslMode;
+
+    use super::connect_options;
+
+    #[test]
+    fn a_connection_that_leaves_this_machine_is_encrypted_whatever_is_left_out() {
+        let mode = |url: &str| connect_options(url).expect("a database's address").get_ssl_mode();
+        assert!(matches!(mode("postgres://u:p@db.example.com/d"), PgSslMode::Require));
+        assert!(matches!(mode("postgres://u:p@10.0.0.7/d?sslmode=disable"), PgSslMode::Require));
+        assert!(matches!(mode("postgres://u:p@db.example.com/d?sslmode=verify-full"), PgSslMode::VerifyFull));
+        assert!(matches!(mode("postgres://u:p@[::1]/d?sslmode=disable"), PgSslMode::Disable));
+        assert!(matches!(mode("postgres://u:p@x/d?host=/tmp&sslmode=disable"), PgSslMode::Disable));
+    }
 }

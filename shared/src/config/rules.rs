@@ -6,6 +6,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::{Config, LogFormat, StorageBackend};
+use crate::db;
 
 pub(super) const API_BIND: &str = "127.0.0.1:8080";
 /// The bucket that the migrations make and guard.
@@ -22,6 +23,8 @@ pub(super) const SECURE: &str = "an https address, such as https://api.runpod.ai
 
 /// The port of Supabase's transaction pooler.
 const TRANSACTION_POOLER_PORT: &str = "6543";
+/// Those of libpq's modes that may end in an unencrypted connection.
+const PLAIN_SSL_MODES: [&str; 3] = ["disable", "allow", "prefer"];
 /// RunPod's former host, still widely copied.
 const RUNPOD_FORMER_HOST: &str = "api.runpod.io";
 
@@ -113,11 +116,19 @@ pub(super) fn database_problem(text: &str) -> Option<&'static str> {
     let Some(url) = parsed else {
         return Some("must be postgres://user:password@host:port/database, special characters percent-encoded");
     };
-    let port_asked = url.query_pairs().find(|(key, _)| key == "port").map(|(_, port)| port.into_owned());
-    let port = port_asked.or_else(|| url.port().map(|port| port.to_string()));
-    (port.as_deref() == Some(TRANSACTION_POOLER_PORT)).then_some(
-        "names port 6543, Supabase's transaction pooler, which carries neither notifications nor prepared statements: \
-         use the direct connection or the session pooler (port 5432)",
+    let asked = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let port = asked("port").or_else(|| url.port().map(|port| port.to_string()));
+    if port.as_deref() == Some(TRANSACTION_POOLER_PORT) {
+        return Some(
+            "names port 6543, Supabase's transaction pooler, which carries neither notifications nor prepared \
+             statements: use the direct connection or the session pooler (port 5432)",
+        );
+    }
+    let host = asked("host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let mode = asked("sslmode").or_else(|| asked("ssl-mode"));
+    let is_plain = mode.is_some_and(|mode| PLAIN_SSL_MODES.contains(&mode.as_str()));
+    (is_plain && !db::is_local(&host)).then_some(
+        "allows its traffic to be read on the way: leave sslmode out, or set it to require, verify-ca or verify-full",
     )
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use devstack::attack::{self, Target};
 use secrecy::ExposeSecret;
 
 use super::{Config, ConfigErrors, LogFormat, Process, StorageBackend};
@@ -111,6 +112,31 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
     }
     assert!(!text.to_lowercase().contains("leaked"), "{text}");
     assert!(text.starts_with("19 wrong in the settings"), "{text}");
+}
+
+#[test]
+fn what_goes_out_in_the_clear_is_refused_unless_it_stays_on_this_machine() {
+    let met = |name: &str, value: &str, expected: &str| {
+        let seen = if problems(&[(name, value), ("LOG_FORMAT", "x")]).contains(&format!("\n  {name} ")) {
+            "refused"
+        } else {
+            "taken"
+        };
+        attack::is_met(Target::Transport, format!("{name}={value}"), expected, seen);
+    };
+    for mode in ["disable", "allow", "prefer"] {
+        met("DATABASE_URL", &format!("postgres://u:p@db.example.com/d?sslmode={mode}"), "refused");
+        met("DATABASE_URL", &format!("postgres://u:p@127.0.0.1/d?sslmode={mode}"), "taken");
+        met("MIGRATION_DATABASE_URL", &format!("postgres://u:p@x/d?host=db.example.com&sslmode={mode}"), "refused");
+    }
+    met("DATABASE_URL", "postgres://u:p@localhost/d?host=/run/postgresql&sslmode=disable", "taken");
+    for mode in ["require", "verify-ca", "verify-full"] {
+        met("DATABASE_URL", &format!("postgres://u:p@db.example.com/d?sslmode={mode}"), "taken");
+    }
+    for name in ["PUBLIC_URL", "SUPABASE_URL", "RUNPOD_API_URL"] {
+        met(name, "http://api.example.com", "refused");
+        met(name, "http://localhost:8000", "taken");
+    }
 }
 
 #[test]

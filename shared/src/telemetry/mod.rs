@@ -14,6 +14,7 @@ pub use request_id::RequestId;
 use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -45,13 +46,21 @@ pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(text).map_err(|_| TelemetryError::Filter)?,
         _ => EnvFilter::new(LOG_FILTER_DEFAULT),
     };
+    lines(format, filter, std::io::stderr).try_init().map_err(|_| TelemetryError::LogsTwice)
+}
+
+/// What writes log lines of this format to `writer`.
+pub fn lines(
+    format: LogFormat,
+    filter: EnvFilter,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) -> Box<dyn tracing::Subscriber + Send + Sync> {
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Json => {
-            registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()
+            Box::new(registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)))
         }
-        LogFormat::Pretty => registry.with(lines.compact()).try_init(),
+        LogFormat::Pretty => Box::new(registry.with(lines.compact())),
     }
-    .map_err(|_| TelemetryError::LogsTwice)
 }

@@ -16,6 +16,7 @@ mod housekeeping;
 mod inputs;
 mod large_inputs;
 mod lives;
+mod logs;
 mod processes;
 mod results;
 mod stopping;

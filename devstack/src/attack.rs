@@ -60,6 +60,17 @@ pub fn is_met(target: Target, attack: impl Display, expected: impl Display, seen
     assert_eq!(seen, expected, "{attack}");
 }
 
+/// What the running test is called, in words: what it tries.
+///
+/// # Panics
+/// Outside of a test, whose thread has its name.
+#[must_use]
+pub fn this_test() -> String {
+    let thread = std::thread::current();
+    let name = thread.name().expect("a test's thread has its name");
+    name.rsplit("::").next().unwrap_or(name).replace('_', " ")
+}
+
 /// One line in the file of this process: a single write to its end, so that tests beside each other do not mix.
 fn keep(folder: &Path, columns: &[&str]) {
     let columns: Vec<_> = columns.iter().map(|column| column.replace(['\t', '\n', '\r'], " ")).collect();

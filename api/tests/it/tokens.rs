@@ -1,17 +1,22 @@
 //! Who is let in: signed-in users of this project, and nobody else.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use devstack::attack::{self, Target};
+use devstack::builders::model;
 use jsonwebtoken::Algorithm;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{
-    Answered, CURRENT_KEY, FOREIGN_KEY, LEGACY_SECRET, RSA_KEY, Stack, User, sign, sign_with_secret, unsigned,
+    Answered, CURRENT_KEY, FOREIGN_KEY, Key, LEGACY_SECRET, RSA_KEY, Stack, User, sign, sign_with_secret, unsigned,
 };
 
 /// Answers 401, always alike.
 async fn refuses(stack: &Stack, token: String, what: &str) {
     let answer = stack.client(Some(token)).get("/api/v1/credits").await.unwrap();
-    assert_eq!(answer.status.as_u16(), 401, "{what}: {}", answer.body);
+    attack::is_met(Target::Tokens, format!("a token with {what}"), 401, answer.status.as_u16());
     assert_eq!(answer.header("www-authenticate"), "Bearer", "{what}");
     assert_eq!(answer.body["code"], "invalid-token", "{what}");
     assert_eq!(answer.body["detail"], "a valid access token of a signed-in user is required", "{what}");
@@ -78,12 +83,15 @@ async fn a_token_must_say_exactly_what_a_signed_in_users_says() {
         ("session_id", json!("")),
         ("session_id", Value::Null),
         ("exp", json!(now - 31)),
+        ("exp", json!(0)),
         ("exp", json!("tomorrow")),
         ("exp", Value::Null),
         ("nbf", json!(now + 300)),
     ];
     for (name, value) in wrong {
-        let what = format!("{name} = {value}");
+        // Times are others in every run.
+        let shown = value.as_i64().map_or_else(|| value.to_string(), |time| format!("now{:+}", time - now));
+        let what = format!("{name} = {shown}");
         refuses(&stack, sign(&CURRENT_KEY, &claims(&stack, &user, &[(name, value)])), &what).await;
     }
     stack.finish().await;
@@ -123,6 +131,10 @@ async fn forged_tokens_are_refused() {
         ("somebody else's key", sign(&FOREIGN_KEY, &good)),
         ("somebody else's key under our key's id", sign(&impostor, &good)),
         ("an empty key id", sign(&nameless, &good)),
+        (
+            "the PEM text of the public key as a secret",
+            sign_with_secret(hs256, CURRENT_KEY.public_pem().as_bytes(), Some("current"), &good),
+        ),
         ("the public key as a secret", sign_with_secret(hs256, published.as_bytes(), Some("current"), &good)),
         ("a secret where none is set", sign_with_secret(hs256, LEGACY_SECRET.as_bytes(), None, &good)),
         ("an empty secret", sign_with_secret(hs256, b"", None, &good)),
@@ -162,5 +174,87 @@ async fn what_else_the_legacy_secret_signs_is_no_login() {
     {
         refuses(&stack, sign_with_secret(Algorithm::HS256, LEGACY_SECRET.as_bytes(), None, &claims), what).await;
     }
+    stack.finish().await;
+}
+
+/// A token whose header is this, signed as the key would.
+fn under_header(key: &Key, header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = sign(key, claims);
+    let signature = signed.rsplit('.').next().unwrap();
+    format!("{}.{}.{signature}", part(header), part(claims))
+}
+
+#[tokio::test]
+async fn a_header_that_names_its_own_key_or_another_kind_is_not_believed() {
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    let good = stack.issuer.claims(user.id);
+    let foreign = FOREIGN_KEY.published();
+    let elsewhere = stack.issuer.url.join("keys").unwrap();
+    let header = |changes: &Value| {
+        let mut header = json!({"alg": "ES256", "typ": "JWT", "kid": "current"});
+        header.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        header
+    };
+    for (what, changes) in [
+        ("its own jwk", json!({"jwk": foreign})),
+        ("a jku that names other keys", json!({"jku": elsewhere, "kid": "foreign"})),
+        ("an x5u", json!({"x5u": elsewhere})),
+        ("RS256 under the id of an EC key", json!({"alg": "RS256"})),
+        ("HS256 under the id of an EC key", json!({"alg": "HS256"})),
+        ("ES384", json!({"alg": "ES384"})),
+        ("an algorithm that nobody knows", json!({"alg": "XX999"})),
+        ("a key id that is a path", json!({"kid": "../../etc/passwd"})),
+        ("no key id", json!({"kid": null})),
+    ] {
+        refuses(&stack, under_header(&FOREIGN_KEY, &header(&changes), &good), what).await;
+    }
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn only_one_authorization_header_of_one_kind_is_read() {
+    let stack = Stack::start().await;
+    let user = stack.sign_up().await;
+    let (good, nobody) = (stack.issuer.token(user.id), stack.client(None));
+    for (what, values) in [
+        ("a good token twice", vec![format!("Bearer {good}"), format!("Bearer {good}")]),
+        ("a good token beside another", vec![format!("Bearer {good}"), "Bearer x.y.z".to_owned()]),
+        ("a good token under another scheme", vec![format!("Basic {good}")]),
+        ("a good token without a scheme", vec![good.clone()]),
+        ("two good tokens in one header", vec![format!("Bearer {good}, Bearer {good}")]),
+        ("a header of 20 KB", vec![format!("Bearer {}", "a".repeat(20_000))]),
+    ] {
+        let mut request = nobody.request(Method::GET, "/api/v1/credits");
+        for value in values {
+            request = request.header("Authorization", value);
+        }
+        attack::is_met(Target::Tokens, what, 401, nobody.send(request).await.unwrap().status.as_u16());
+    }
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn users_who_never_signed_up_or_are_gone_spend_nothing() {
+    let stack = Stack::start().await;
+    let (anonymous, gone) = (stack.sign_up().await, stack.sign_up().await);
+    let token = sign(&CURRENT_KEY, &claims(&stack, &anonymous, &[("is_anonymous", json!(true))]));
+    let refused = stack.client(Some(token)).generate(&model().build()).await.unwrap();
+    attack::is_met(
+        Target::Tokens,
+        "an anonymous user's token, spending",
+        "anonymous-user",
+        refused.body["code"].as_str().unwrap(),
+    );
+    sqlx::query("delete from auth.users where id = $1").bind(gone.id).execute(stack.database.pool()).await.unwrap();
+    let refused = gone.client.generate(&model().build()).await.unwrap();
+    attack::is_met(
+        Target::Tokens,
+        "a deleted user's token, spending",
+        "no-profile",
+        refused.body["code"].as_str().unwrap(),
+    );
+    assert_eq!(stack.count("generations").await, 0);
     stack.finish().await;
 }

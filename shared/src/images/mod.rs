@@ -21,6 +21,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Storage, StorageBackend, Supabase};
 
+pub(crate) use input_url::PublicResolver;
 pub use input_url::{FetchError, INPUT_URL_BYTES_MAX, InputFetcher, check_input_url};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};

@@ -3,18 +3,27 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::StatusCode;
+use reqwest::{Client, StatusCode};
 use url::{Host, Url};
 
-use super::http::{exchange, measured};
+use super::http::{self, exchange, measured};
 use super::{OutputRef, ProviderError, Reason, RunPod};
 use crate::base64_text::{self, DecodeError};
+use crate::images::PublicResolver;
 
 /// The largest output, in bytes: as much as the image port takes of one picture.
 pub const OUTPUT_BYTES_MAX: usize = crate::images::BYTES_MAX;
 
 /// How long fetching one output may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client for outputs. A name must lead to public addresses, whatever `OUTPUT_HOSTS` says of it, because those who
+/// answer for a name are not those who listed it; what is listed by its address, or as `localhost`, was meant.
+pub(super) fn client(local: bool, hosts: &[String]) -> Result<Client, reqwest::Error> {
+    let client = http::client(local);
+    let names_this_machine = hosts.iter().any(|host| host.eq_ignore_ascii_case("localhost"));
+    if names_this_machine { client.build() } else { client.dns_resolver(PublicResolver::default()).build() }
+}
 
 impl RunPod {
     /// The bytes of an output, fetched or decoded.

@@ -87,7 +87,7 @@ impl RunPod {
         let local = settings.api_url.host().is_some_and(|host| fetch::is_this_machine(&host));
         Ok(Self {
             api: http::client(local).default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)])).build()?,
-            outputs: http::client(local).build()?,
+            outputs: fetch::client(local, &settings.output_hosts)?,
             api_url: settings.api_url.clone(),
             output_hosts: settings.output_hosts.clone().into(),
         })

@@ -63,6 +63,19 @@ impl Key {
         key.unwrap()
     }
 
+    /// The public half as its PEM text, which anyone can make of what is published.
+    pub(crate) fn public_pem(&self) -> String {
+        let jwk = self.published();
+        let part = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+        // SubjectPublicKeyInfo of a point on P-256, uncompressed.
+        let head: &[u8] = &[
+            0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1,
+            7, 3, 0x42, 0, 4,
+        ];
+        let der = [head, &part("x"), &part("y")].concat();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64_STANDARD.encode(der))
+    }
+
     /// The public half.
     pub(crate) fn published(&self) -> Value {
         let mut jwk = Jwk::from_encoding_key(&self.encoding(), self.algorithm).unwrap();
@@ -83,6 +96,8 @@ struct Published {
     keys: Mutex<Vec<Value>>,
     asked: AtomicUsize,
     down: AtomicBool,
+    /// What is answered instead of keys.
+    nonsense: Mutex<Option<String>>,
 }
 
 /// A running issuer. Dropping it ends it.
@@ -95,7 +110,12 @@ pub(crate) struct Issuer {
 impl Issuer {
     pub(crate) async fn start() -> Self {
         let keys = Mutex::new(vec![CURRENT_KEY.published(), RSA_KEY.published()]);
-        let published = Arc::new(Published { keys, asked: AtomicUsize::new(0), down: AtomicBool::new(false) });
+        let published = Arc::new(Published {
+            keys,
+            asked: AtomicUsize::new(0),
+            down: AtomicBool::new(false),
+            nonsense: Mutex::new(None),
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
         let url = Url::parse(&format!("http://{}", acceptor.local_addr()[0].as_socket_addr().unwrap())).unwrap();
@@ -114,6 +134,11 @@ impl Issuer {
     /// Answers nothing useful from now on, or again as it should.
     pub(crate) fn set_down(&self, down: bool) {
         self.published.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Answers this from now on, or keys again.
+    pub(crate) fn answer(&self, text: Option<String>) {
+        *self.published.nonsense.lock().unwrap() = text;
     }
 
     /// How often the keys were fetched.
@@ -142,6 +167,9 @@ impl Published {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        if let Some(text) = self.nonsense.lock().unwrap().clone() {
+            return text.into_response();
         }
         Json(json!({"keys": *self.keys.lock().unwrap()})).into_response()
     }

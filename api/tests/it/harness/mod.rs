@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 use uuid::Uuid;
 
-pub(crate) use issuer::{CURRENT_KEY, FOREIGN_KEY, Issuer, LEGACY_SECRET, RSA_KEY, sign, sign_with_secret, unsigned};
+pub(crate) use issuer::{
+    CURRENT_KEY, FOREIGN_KEY, Issuer, Key, LEGACY_SECRET, RSA_KEY, sign, sign_with_secret, unsigned,
+};
 pub(crate) use run::webhook_address;
 
 /// What every new user is given.

@@ -14,3 +14,4 @@ mod tests;
 
 pub use self::check::{INPUT_URL_BYTES_MAX, check_input_url};
 pub use self::fetcher::{FetchError, InputFetcher};
+pub(crate) use self::resolver::PublicResolver;

@@ -20,7 +20,7 @@ pub(super) struct NotPublic;
 /// Asks the system, and gives on only what it has judged: the client connects to what it is given and asks nobody else,
 /// so that a name which changes its answer between a check and a connection gains nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PublicResolver {
+pub(crate) struct PublicResolver {
     /// A name and its addresses, instead of the system's answer.
     pub(super) pinned: Option<(String, Vec<SocketAddr>)>,
     /// An address that counts as public: a test's own server.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use devstack::attack::{self, Target};
+
 use super::rights::{ROLES, Rights, VERBS};
 use super::statements::{NO_PREPARATION, RELATIONS};
 use super::world::{EVE, World};
@@ -89,6 +91,7 @@ fn letter(verb: char, own: &Outcome, others: &Outcome) -> Option<char> {
 #[tokio::test]
 async fn every_cell_of_the_table_of_rights_is_what_the_database_does() {
     let mut differences = String::new();
+    let (mut tried, mut differ) = (0, 0);
     for kind in KINDS {
         let (world, rights) = (World::shared(kind).await, Rights::of(kind));
         let mut cells = Vec::new();
@@ -108,7 +111,9 @@ async fn every_cell_of_the_table_of_rights_is_what_the_database_does() {
         let outcomes = world.outcomes(&trials).await;
         for ((relation, role, verb), outcomes) in cells.into_iter().zip(outcomes.chunks(2)) {
             let expected = rights.cell(relation, role, verb);
+            tried += 1;
             if letter(verb, &outcomes[0], &outcomes[1]) != Some(expected) {
+                differ += 1;
                 writeln!(
                     differences,
                     "  {kind:?} {relation} {role} {verb}: {expected} is written, {outcomes:?} is seen"
@@ -117,7 +122,8 @@ async fn every_cell_of_the_table_of_rights_is_what_the_database_does() {
             }
         }
     }
-    assert!(differences.is_empty(), "\n{differences}");
+    let attack = format!("{tried} cells (role, table, verb, own and foreign row) in {} kinds of project", KINDS.len());
+    attack::is_met(Target::Rows, attack, "0 differ", format!("{differ} differ{differences}"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod fit;
 
+use devstack::attack::{self, Target};
 use image::DynamicImage;
 
 use super::*;
@@ -47,7 +48,9 @@ fn what_is_no_picture_is_unknown_whatever_it_calls_itself() {
     let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
     let heic = "\0\0\0\u{18}ftypheic\0\0\0\0mif1heic";
     for text in ["", svg, "<?xml version=\"1.0\"?><svg/>", "<!doctype html>", "%PDF-1.7", "BM", "PK\u{3}\u{4}", heic] {
-        assert_eq!(checked(text.as_bytes().to_vec()), Err(InputError::Unknown), "{text}");
+        let seen = format!("{:?}", checked(text.as_bytes().to_vec()).err());
+        let attack = format!("a picture that is {:?}", text.chars().take(24).collect::<String>());
+        attack::is_met(Target::Content, attack, "Some(Unknown)", seen);
     }
 }
 
@@ -82,7 +85,8 @@ fn a_picture_with_a_hole_is_refused() {
 fn vast_pictures_are_refused_by_their_header() {
     for (width, height) in [(60_000, 60_000), (8_192, 8_193), (1, 70_000_000)] {
         let refused = checked(samples::hollow_png(width, height));
-        assert!(matches!(refused, Err(InputError::TooLarge { .. })), "{width} x {height}: {refused:?}");
+        let seen = if matches!(refused, Err(InputError::TooLarge { .. })) { "too large" } else { "taken" };
+        attack::is_met(Target::Content, format!("a small PNG that claims {width} x {height}"), "too large", seen);
     }
     let refused = inspect_input(&vec![0; INPUT_BYTES_MAX + 1]);
     assert!(matches!(refused, Err(InputError::TooLarge { .. })), "{refused:?}");
@@ -103,7 +107,10 @@ fn what_hides_behind_the_end_does_not_come_along() {
         let clean = samples::file(samples::opaque(24, 16), format);
         for tail in [b"PK\x03\x04 an archive PK\x05\x06".as_slice(), b"<html><script>alert(1)</script></html>", b"\0"] {
             let taken = checked([clean.as_slice(), tail].concat()).expect("a good picture");
-            assert_eq!(taken.bytes, clean, "{format}");
+            let seen = if taken.bytes == clean { "left behind" } else { "came along" };
+            let attack =
+                format!("a {format} with {:?} behind its end", String::from_utf8_lossy(&tail[..tail.len().min(6)]));
+            attack::is_met(Target::Content, attack, "left behind", seen);
         }
         let two = checked([clean.as_slice(), &clean].concat()).expect("a good picture");
         assert_eq!(two.bytes, clean, "{format}");

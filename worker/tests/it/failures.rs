@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use devstack::attack::{self, Target};
 use devstack::builders::model;
 use devstack::test_stack::{TestStack, TestUser};
 use serde_json::{Value, json};
@@ -56,7 +57,8 @@ async fn final_failures_are_refunded_after_one_job() {
         (JobFault::FewerPictures { count: 0 }, "no_output"),
     ] {
         let (seen, jobs) = always(effect.clone()).await;
-        assert_eq!((&seen["status"], &seen["error_code"]), (&json!("failed"), &json!(code)), "{effect:?}");
+        let met = format!("{} {}", seen["status"].as_str().unwrap(), seen["error_code"].as_str().unwrap());
+        attack::is_met(Target::Content, format!("the provider answers {effect:?}"), format!("failed {code}"), met);
         assert_eq!(jobs, 1, "{effect:?}");
         let text = seen["error"].as_str().unwrap();
         assert!(text.contains("refunded"), "{text}");
@@ -98,7 +100,13 @@ async fn a_text_of_the_provider_never_reaches_the_user() {
         let (seen, _) = always(effect.clone()).await;
         let shown = seen.to_string().to_lowercase();
         for hidden in ["traceback", "hostname", "/comfyui", "node", ".py", "worker_id"] {
-            assert!(!shown.contains(hidden), "{effect:?} shows {hidden}: {shown}");
+            let seen = if shown.contains(hidden) { &shown } else { "not shown" };
+            attack::is_met(
+                Target::Content,
+                format!("{effect:?} of the provider, searched for {hidden}"),
+                "not shown",
+                seen,
+            );
         }
     }
 }

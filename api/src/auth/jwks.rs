@@ -10,7 +10,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use shared::clock::Clock;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use url::Url;
 
 /// A set is used this long without asking again: what the issuer's own cache header says.
@@ -37,7 +37,7 @@ struct Inner {
     clock: Clock,
     current: RwLock<Arc<KeySet>>,
     /// Held while fetching, so that a hundred requests with an unknown key cause one fetch.
-    attempt: Mutex<Option<Attempt>>,
+    attempt: Arc<Mutex<Option<Attempt>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -91,7 +91,7 @@ impl Jwks {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("the TLS backend is compiled in and initialises");
-        Self(Arc::new(Inner { url, client, clock, current: RwLock::default(), attempt: Mutex::new(None) }))
+        Self(Arc::new(Inner { url, client, clock, current: RwLock::default(), attempt: Arc::default() }))
     }
 
     /// The key that `kid` names for `algorithm`. Asks the issuer again when the set is old or does not know it.
@@ -102,13 +102,18 @@ impl Jwks {
         if known.is_some() && seen.is_within(FRESH_FOR, now) {
             return known;
         }
-        let attempt = match (self.0.attempt.try_lock(), known) {
+        let attempt = match (Arc::clone(&self.0.attempt).try_lock_owned(), known) {
             (Ok(attempt), _) => attempt,
             // Someone is renewing an old set: whoever finds her key in it need not wait for a slow issuer.
             (Err(_), Some(known)) => return Some(known),
-            (Err(_), None) => self.0.attempt.lock().await,
+            (Err(_), None) => Arc::clone(&self.0.attempt).lock_owned().await,
         };
-        self.refresh(attempt, &seen, now).await;
+        // A task of its own: a request that is dropped midway would end a fetch that others wait for, and leave no trace
+        // of it, so that the next made-up key id would ask the issuer again.
+        let refreshing = tokio::spawn(self.clone().refresh(attempt, seen, now));
+        if let Err(error) = refreshing.await {
+            tracing::error!(error = &error as &dyn std::error::Error, "fetching the signing keys was broken off");
+        }
         let set = self.current();
         if set.is_within(TRUSTED_FOR, now) { set.find(kid, algorithm) } else { None }
     }
@@ -118,8 +123,8 @@ impl Jwks {
     }
 
     /// Fetches the set unless someone else has since `seen` was read, or the last fetch is too recent.
-    async fn refresh(&self, mut attempt: MutexGuard<'_, Option<Attempt>>, seen: &Arc<KeySet>, now: DateTime<Utc>) {
-        if !Arc::ptr_eq(seen, &self.current()) {
+    async fn refresh(self, mut attempt: OwnedMutexGuard<Option<Attempt>>, seen: Arc<KeySet>, now: DateTime<Utc>) {
+        if !Arc::ptr_eq(&seen, &self.current()) {
             return;
         }
         if let Some(Attempt { at, succeeded }) = *attempt
@@ -179,9 +184,28 @@ fn usable(value: &Value) -> Option<(String, Key)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Duration;
 
-    use super::usable;
+    use jsonwebtoken::Algorithm;
+    use serde_json::json;
+    use shared::clock::Clock;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::{Jwks, usable};
+
+    #[tokio::test]
+    async fn requests_that_are_dropped_midway_cause_one_fetch() {
+        const SHORT: Duration = Duration::from_millis(50);
+        let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", issuer.local_addr().unwrap()).parse().unwrap();
+        let jwks = Jwks::new(url, Clock::system());
+        for _ in 0..5 {
+            assert!(timeout(SHORT, jwks.find("made-up", Algorithm::ES256)).await.is_err());
+        }
+        issuer.accept().await.unwrap();
+        assert!(timeout(SHORT, issuer.accept()).await.is_err(), "it was asked again");
+    }
 
     #[test]
     fn only_public_keys_of_the_two_accepted_kinds_are_used() {

@@ -49,6 +49,8 @@ pub(crate) enum TokenError {
     Segments,
     #[error("the header cannot be read")]
     Header,
+    #[error("the header asks for more than we understand")]
+    Critical,
     #[error("algorithm {0:?} is not accepted")]
     Algorithm(Algorithm),
     #[error("no key id")]
@@ -57,6 +59,8 @@ pub(crate) enum TokenError {
     UnknownKey,
     #[error("{0:?}")]
     Invalid(errors::ErrorKind),
+    #[error("it is from several issuers")]
+    Issuer,
     #[error("the role is not a signed-in user's")]
     Role,
     #[error("no session")]
@@ -66,6 +70,7 @@ pub(crate) enum TokenError {
 #[derive(Deserialize)]
 struct Claims {
     sub: Uuid,
+    iss: serde_json::Value,
     #[serde(default)]
     role: String,
     #[serde(default)]
@@ -85,6 +90,10 @@ impl TokenVerifier {
     pub(crate) async fn verify(&self, headers: &HeaderMap) -> Result<Verified, TokenError> {
         let token = bearer(headers)?;
         let header = decode_header(token).map_err(|_| TokenError::Header)?;
+        // Whoever does not know what it names must not go on (RFC 7515, 4.1.11), and we know nothing of the kind.
+        if header.crit.is_some() {
+            return Err(TokenError::Critical);
+        }
         let key = match header.alg {
             Algorithm::ES256 | Algorithm::RS256 => {
                 let kid = header.kid.as_deref().ok_or(TokenError::NoKeyId)?;
@@ -96,6 +105,10 @@ impl TokenVerifier {
         let claims = decode::<Claims>(token, &key, &self.rules(header.alg))
             .map_err(|error| TokenError::Invalid(error.into_kind()))?
             .claims;
+        // The library takes a list that has ours among others.
+        if claims.iss != self.issuer.as_str() {
+            return Err(TokenError::Issuer);
+        }
         if claims.role != SIGNED_IN {
             return Err(TokenError::Role);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use devstack::attack::{self, Target};
 use devstack::builders::model;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use url::Url;
 
-use crate::harness::{Stack, User, WELCOME};
+use crate::harness::{Answered, Stack, User, WELCOME};
 
 const KEYS: usize = 50;
 const REPEATS: usize = 20;
@@ -24,6 +24,9 @@ const AT_ONCE: usize = 32;
 const KILLED_AFTER: usize = 300;
 /// How often a request is sent again after its connection broke.
 const TRIES_MAX: usize = 50;
+/// Longest wait for the database to get where a test wants it.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 const SETTINGS: [(&str, &str); 2] = [("GENERATE_RATE_PER_MINUTE", "6000"), ("GENERATIONS_OPEN_MAX", "1000")];
 
 /// What was asked under a key, and what came of it.
@@ -131,5 +134,48 @@ fn one_answer_a_key(told: &[Told]) -> i64 {
         format!("{conflicts} times 422"),
         format!("{refused_so} times 422"),
     );
+    let like_the_winner = told.iter().filter(|told| told.outputs == winners[&told.key]);
+    let unanswered = like_the_winner.filter(|told| told.status != 202).count();
+    attack::is_met(Target::Payment, "repeats that are answered otherwise than with 202", 0, unanswered);
     winners.values().sum()
+}
+
+/// Waits until a query of the superuser's says yes.
+async fn until(stack: &Stack, question: &'static str) {
+    let begun = Instant::now();
+    while !sqlx::query_scalar::<_, bool>(question).fetch_one(stack.database.pool()).await.unwrap() {
+        assert!(begun.elapsed() < PATIENCE, "never: {question}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The database goes on with what it was asked, whether or not there is anybody left to hear of it.
+#[tokio::test]
+async fn what_was_charged_by_a_process_that_died_before_it_answered_is_answered_by_another() {
+    let stack = Stack::start().await;
+    let mut dying = stack.process(&[]).await;
+    let user = stack.sign_up().await;
+    user.client.generate(&model().build()).await.unwrap().answered(202);
+    let at_the_dying = devstack::client::Client::new(dying.base.clone(), Some(stack.issuer.token(user.id))).unwrap();
+
+    let mut held = stack.database.pool().begin().await.unwrap();
+    sqlx::query("select from gateway.user_limit for update").execute(&mut *held).await.unwrap();
+    let asked = tokio::spawn(async move { at_the_dying.generate_once("order-1", &model().build()).await });
+    until(
+        &stack,
+        "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')",
+    )
+    .await;
+    dying.kill();
+    assert!(asked.await.unwrap().is_err(), "nobody was answered");
+    held.commit().await.unwrap();
+    until(&stack, "select exists (select from gateway.idempotency_key)").await;
+
+    let again = user.client.generate_once("order-1", &model().build()).await.unwrap().expecting(202);
+    let left = user.client.balance().await.unwrap();
+    let seen = format!("replayed {}, {left} left", again.header("idempotent-replayed"));
+    let attack = "a repeat after a process was killed between charge and answer";
+    attack::is_met(Target::Payment, attack, format!("replayed true, {} left", WELCOME - 4), seen);
+    assert_eq!(stack.count("generations").await, 2);
+    stack.finish().await;
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use devstack::attack::{self, Target};
 use devstack::client::Client;
 
-use crate::harness::{CURRENT_KEY, FOREIGN_KEY, Stack, sign};
+use crate::harness::{Answering, CURRENT_KEY, FOREIGN_KEY, Stack, sign};
 
-async fn status(client: &Client) -> u16 {
+pub(super) async fn status(client: &Client) -> u16 {
     client.get("/api/v1/credits").await.unwrap().status.as_u16()
 }
 
@@ -57,12 +57,12 @@ async fn an_issuer_that_is_away_is_trusted_for_an_hour_from_its_last_answer() {
     let stack = Stack::start().await;
     let user = stack.sign_up().await;
     assert_eq!(status(&user.client).await, 200);
-    stack.issuer.set_down(true);
+    stack.issuer.set_answering(Answering::Down);
     stack.advance(Duration::from_mins(59)).await;
     assert_eq!(status(&user.client).await, 200);
     stack.advance(Duration::from_mins(2)).await;
     attack::is_met(Target::Tokens, "an issuer that is away for more than an hour", 401, status(&user.client).await);
-    stack.issuer.set_down(false);
+    stack.issuer.set_answering(Answering::Keys);
     stack.advance(Duration::from_secs(3)).await;
     assert_eq!(status(&user.client).await, 200);
     stack.finish().await;
@@ -71,10 +71,10 @@ async fn an_issuer_that_is_away_is_trusted_for_an_hour_from_its_last_answer() {
 #[tokio::test]
 async fn the_api_starts_while_the_issuer_is_away() {
     let stack = Stack::start().await;
-    stack.issuer.set_down(true);
+    stack.issuer.set_answering(Answering::Down);
     let user = stack.sign_up().await;
     assert_eq!(status(&user.client).await, 401);
-    stack.issuer.set_down(false);
+    stack.issuer.set_answering(Answering::Keys);
     stack.advance(Duration::from_secs(3)).await;
     assert_eq!(status(&user.client).await, 200);
     stack.finish().await;
@@ -91,7 +91,7 @@ async fn an_answer_that_is_no_key_set_changes_nothing_of_what_is_known() {
         ("keys that are no list", r#"{"keys": {"kid": "current"}}"#.to_owned()),
         ("more than a key set can be", format!("{{\"keys\": [{}1]}}", "1,".repeat(40_000))),
     ] {
-        stack.issuer.answer(Some(text));
+        stack.issuer.set_answering(Answering::Text(text));
         stack.advance(Duration::from_mins(11)).await;
         let seen = status(&user.client).await;
         attack::is_met(Target::Tokens, format!("an issuer that answers {what}: a good token"), 200, seen);

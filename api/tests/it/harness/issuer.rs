@@ -1,6 +1,6 @@
 //! An issuer of access tokens in the form of Supabase Auth, good and forged, with its published keys.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -10,12 +10,14 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use poem::endpoint::make;
 use poem::http::StatusCode;
 use poem::listener::{Acceptor, TcpAcceptor};
-use poem::web::Json;
+use poem::web::{Json, Redirect};
 use poem::{IntoResponse, Route, Server, get};
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 use uuid::Uuid;
@@ -95,9 +97,18 @@ fn pem(pkcs8: &[u8]) -> String {
 struct Published {
     keys: Mutex<Vec<Value>>,
     asked: AtomicUsize,
-    down: AtomicBool,
-    /// What is answered instead of keys.
-    nonsense: Mutex<Option<String>>,
+    answering: watch::Sender<Answering>,
+}
+
+/// How the issuer answers when it is asked for its keys.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Answering {
+    Keys,
+    Down,
+    /// Not before it answers otherwise again.
+    Hanging,
+    Text(String),
+    Redirect(Url),
 }
 
 /// A running issuer. Dropping it ends it.
@@ -110,17 +121,16 @@ pub(crate) struct Issuer {
 impl Issuer {
     pub(crate) async fn start() -> Self {
         let keys = Mutex::new(vec![CURRENT_KEY.published(), RSA_KEY.published()]);
-        let published = Arc::new(Published {
-            keys,
-            asked: AtomicUsize::new(0),
-            down: AtomicBool::new(false),
-            nonsense: Mutex::new(None),
-        });
+        let answering = watch::Sender::new(Answering::Keys);
+        let published = Arc::new(Published { keys, asked: AtomicUsize::new(0), answering });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let acceptor = TcpAcceptor::from_tokio(listener).unwrap();
         let url = Url::parse(&format!("http://{}", acceptor.local_addr()[0].as_socket_addr().unwrap())).unwrap();
         let answers = Arc::clone(&published);
-        let key_set = poem::endpoint::make_sync(move |_| answers.answer());
+        let key_set = make(move |_| {
+            let answers = Arc::clone(&answers);
+            async move { answers.answer().await }
+        });
         let routes = Route::new().at("/auth/v1/.well-known/jwks.json", get(key_set));
         let serving = tokio::spawn(async move { Server::new_with_acceptor(acceptor).run(routes).await.unwrap() });
         Self { url, published, serving }
@@ -131,14 +141,9 @@ impl Issuer {
         *self.published.keys.lock().unwrap() = keys;
     }
 
-    /// Answers nothing useful from now on, or again as it should.
-    pub(crate) fn set_down(&self, down: bool) {
-        self.published.down.store(down, Ordering::SeqCst);
-    }
-
-    /// Answers this from now on, or keys again.
-    pub(crate) fn answer(&self, text: Option<String>) {
-        *self.published.nonsense.lock().unwrap() = text;
+    /// Answers so from now on, and to those who are still waiting.
+    pub(crate) fn set_answering(&self, answering: Answering) {
+        self.published.answering.send_replace(answering);
     }
 
     /// How often the keys were fetched.
@@ -163,15 +168,16 @@ impl Issuer {
 }
 
 impl Published {
-    fn answer(&self) -> poem::Response {
+    async fn answer(&self) -> poem::Response {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        if self.down.load(Ordering::SeqCst) {
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        let mut answering = self.answering.subscribe();
+        let answering = answering.wait_for(|now| *now != Answering::Hanging).await.unwrap().clone();
+        match answering {
+            Answering::Keys => Json(json!({"keys": *self.keys.lock().unwrap()})).into_response(),
+            Answering::Text(text) => text.into_response(),
+            Answering::Redirect(url) => Redirect::temporary(url).into_response(),
+            Answering::Down | Answering::Hanging => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         }
-        if let Some(text) = self.nonsense.lock().unwrap().clone() {
-            return text.into_response();
-        }
-        Json(json!({"keys": *self.keys.lock().unwrap()})).into_response()
     }
 }
 
@@ -183,9 +189,20 @@ impl Drop for Issuer {
 
 /// A token with these claims, signed with `key` under its own id.
 pub(crate) fn sign(key: &Key, claims: &Value) -> String {
-    let mut header = Header::new(key.algorithm);
-    header.kid = Some(key.id.to_owned());
-    encode(&header, claims, &key.encoding()).unwrap()
+    sign_under(key, &json!({}), claims)
+}
+
+/// The same with these changes to its header; `null` leaves a part out.
+pub(crate) fn sign_under(key: &Key, changes: &Value, claims: &Value) -> String {
+    let mut header = serde_json::to_value(Header::new(key.algorithm)).unwrap();
+    header["kid"] = json!(key.id);
+    let header = header.as_object_mut().unwrap();
+    header.extend(changes.as_object().unwrap().clone());
+    header.retain(|_, value| !value.is_null());
+    let part = |value: &str| BASE64_URL_SAFE_NO_PAD.encode(value);
+    let message = format!("{}.{}", part(&json!(header).to_string()), part(&claims.to_string()));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding(), key.algorithm).unwrap();
+    format!("{message}.{signature}")
 }
 
 /// A token with these claims, signed with a shared secret.

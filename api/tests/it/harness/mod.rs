@@ -20,7 +20,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub(crate) use issuer::{
-    CURRENT_KEY, FOREIGN_KEY, Issuer, Key, LEGACY_SECRET, RSA_KEY, sign, sign_with_secret, unsigned,
+    Answering, CURRENT_KEY, FOREIGN_KEY, Issuer, LEGACY_SECRET, RSA_KEY, sign, sign_under, sign_with_secret, unsigned,
 };
 pub(crate) use run::webhook_address;
 

@@ -17,7 +17,7 @@ async fn a_user_writes_and_reads_files_under_her_uploads() {
 
 #[tokio::test]
 async fn a_user_cannot_put_a_file_outside_her_uploads() {
-    const PLACES: [&str; 15] = [
+    const PLACES: [&str; 18] = [
         "{ada}/uploads/b.png",
         "{ada}/{ada_generation}/1.webp",
         "{eve}/{eve_generation}/1.webp",
@@ -26,6 +26,9 @@ async fn a_user_cannot_put_a_file_outside_her_uploads() {
         "{eve}/b.png",
         "{eve}/Uploads/b.png",
         "{eve}/uploads",
+        "{eve}/uploads/..",
+        "{eve}/uploads/../{eve_generation}/1.webp",
+        "{eve}/uploads/../../{ada}/uploads/b.png",
         "{eve}//uploads/b.png",
         "{eve}/./uploads/b.png",
         "/{eve}/uploads/b.png",

@@ -139,7 +139,25 @@ fn is_met(world: &World, expected: String, seen: String) {
     attack::is_met(Target::Rows, format!("{} ({:?})", attack::this_test(), world.kind), expected, seen);
 }
 
-/// The same, except that each statement passes, and no row of any table has changed afterwards.
+/// Tries each statement as each role, on a fresh and on an adopted database: the database refuses every one.
+pub(super) async fn is_refused_to(roles: &[&str], attacks: &[&str]) {
+    for world in World::shared_extremes().await {
+        let mut breaches = String::new();
+        let mut refused = 0;
+        for (role, attack) in roles.iter().flat_map(|role| attacks.iter().map(move |attack| (role, attack))) {
+            let seen = world.acts(role, &claims(role), attack).await;
+            let code = seen.as_ref().err().and_then(|error| error.as_database_error()?.code());
+            if code.as_deref() == Some(REFUSED) {
+                refused += 1;
+            } else {
+                writeln!(breaches, "  {role}: {attack}\n    {seen:?}").expect("a string takes all");
+            }
+        }
+        is_met(&world, format!("{} refused", roles.len() * attacks.len()), format!("{refused} refused{breaches}"));
+    }
+}
+
+/// Tries each statement as Eve on both: it passes, and no row of any table has changed afterwards.
 pub(super) async fn is_useless(attacks: &[&str]) {
     for world in World::shared_extremes().await {
         for attack in attacks {

@@ -20,6 +20,17 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// The place to go on from, as queries take it; from the start where there is no cursor.
+    pub(crate) fn after(text: Option<&str>) -> Result<Option<(DateTime<Utc>, Uuid)>, ApiError> {
+        Ok(text.map(Self::decode).transpose()?.map(|cursor| (cursor.created_at, cursor.id)))
+    }
+
+    /// The cursor of the page after these rows, unless the page is not full.
+    pub(crate) fn next<T>(rows: &[T], limit: u16, place: impl Fn(&T) -> (DateTime<Utc>, Uuid)) -> Option<String> {
+        let (created_at, id) = rows.last().filter(|_| rows.len() >= usize::from(limit)).map(place)?;
+        Some(Self { created_at, id }.encode())
+    }
+
     /// The cursor as callers carry it.
     pub(crate) fn encode(self) -> String {
         let mut place = [0; PLACE_BYTES];

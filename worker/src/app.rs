@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::ids::GenerationId;
 use shared::jobs::{self, Queue};
-use shared::telemetry::watch_queues;
+use shared::telemetry::{watch_ledger, watch_queues};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -91,6 +91,11 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
     loops.spawn(async move {
         stop.run_until_cancelled(watch_queues(seen)).await;
         "queue gauges"
+    });
+    let (booked, stop) = (state.pool.clone(), stopping.clone());
+    loops.spawn(async move {
+        stop.run_until_cancelled(watch_ledger(booked)).await;
+        "ledger gauge"
     });
     let (clock, pool, stop) = (state.clock.clone(), state.pool.clone(), stopping.clone());
     loops.spawn(async move {

@@ -26,7 +26,11 @@ enum Command {
     /// Run until SIGTERM (the default)
     Run,
     /// Print every place where credits and their ledger disagree; exit 1 if there is any
-    Reconcile,
+    Reconcile {
+        /// One JSON array of objects instead of lines
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[tokio::main]
@@ -34,7 +38,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run().await.map(|()| ExitCode::SUCCESS),
-        Command::Reconcile => reconcile().await,
+        Command::Reconcile { json } => reconcile(json).await,
     };
     ended.unwrap_or_else(|error| {
         eprintln!("shootx-worker: {error:#}");
@@ -70,12 +74,16 @@ async fn run() -> anyhow::Result<()> {
     Ok(ended?)
 }
 
-async fn reconcile() -> anyhow::Result<ExitCode> {
+async fn reconcile(json: bool) -> anyhow::Result<ExitCode> {
     let (_, pool) = connect()?;
     db::ensure_current(&pool).await?;
     let differences = ledger::reconcile(&pool).await?;
-    for Difference { rule, id, expected, found } in &differences {
-        println!("{id}: {rule}: expected {expected}, found {found}");
+    if json {
+        println!("{}", serde_json::to_string_pretty(&differences)?);
+    } else {
+        for Difference { rule, id, expected, found } in &differences {
+            println!("{id}: {rule}: expected {expected}, found {found}");
+        }
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

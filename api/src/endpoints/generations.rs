@@ -50,12 +50,9 @@ impl GenerationsApi {
         limit: Query<u16>,
     ) -> Result<PageAnswer, ApiError> {
         let caller = caller.within_budget(&state, &seen)?;
-        let after = cursor.0.as_deref().map(Cursor::decode).transpose()?.map(|cursor| (cursor.created_at, cursor.id));
-        let limit = i64::from(limit.0);
-        let mut found = generation::list(&state.pool, caller.user_id(), after, limit).await?;
-        let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
-        let last = found.last().filter(|_| is_full);
-        let next = last.map(|last| Cursor { created_at: last.created_at, id: last.id.0 }.encode());
+        let after = Cursor::after(cursor.0.as_deref())?;
+        let mut found = generation::list(&state.pool, caller.user_id(), after, i64::from(limit.0)).await?;
+        let next = Cursor::next(&found, limit.0, |last| (last.created_at, last.id.0));
         let urls = image_urls(&state, &found).await;
         let items = found.drain(..).zip(urls).map(|(generation, urls)| GenerationBody::new(&state, generation, urls));
         Ok(PageAnswer(Page { items: items.collect(), next }))

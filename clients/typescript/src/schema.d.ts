@@ -135,6 +135,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/credits/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every change of the caller's balance, newest first
+         * @description The sum of all amounts is the balance. Follow `next` until it is null.
+         */
+        get: operations["list_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhook/comfyui": {
         parameters: {
             query?: never;
@@ -374,14 +394,29 @@ export interface components {
         };
         /**
          * Credits
-         * @description What a user can spend.
+         * @description How a user's credits stand, in whole credits. Months begin at midnight UTC.
          */
         Credits: {
             /**
              * Format: int32
-             * @description Whole credits, never negative. What running generations have reserved is already taken off.
+             * @description What she can spend; never negative. What running generations have reserved is already taken off.
              */
             balance: number;
+            /**
+             * Format: int32
+             * @description What her generations under way have reserved. What they do not deliver comes back.
+             */
+            reserved: number;
+            /**
+             * Format: int32
+             * @description Reserved for generations since the month began, whatever came back of it.
+             */
+            spent_this_month: number;
+            /**
+             * Format: int32
+             * @description Given back since the month began.
+             */
+            refunded_this_month: number;
         };
         /** @description A request to run one workflow; `workflow_type` decides its form. Every name may also be spelt in camelCase (`ageRange` for `age_range`), `null` counts as left out, and a name that is not listed is refused. */
         GenerateRequest: components["schemas"]["ModelRequest"] | components["schemas"]["TryonRequest"] | components["schemas"]["ColorChangeRequest"] | components["schemas"]["UpscaleRequest"] | components["schemas"]["GraphicTransferRequest"] | components["schemas"]["ResizeRequest"] | components["schemas"]["BackgroundRequest"] | components["schemas"]["LifestyleRequest"] | components["schemas"]["VideoRequest"] | components["schemas"]["PosterRequest"];
@@ -538,6 +573,51 @@ export interface components {
         Health: {
             /** @description Always `ok`; whatever is not is answered as a problem. */
             status: string;
+        };
+        /**
+         * LedgerEntry
+         * @description One change of a user's balance. It is never changed or deleted.
+         */
+        LedgerEntry: {
+            /**
+             * Format: uuid
+             * @description Names the entry.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Credits: positive adds, negative spends.
+             */
+            amount: number;
+            /** @description Why credits moved, for programs. */
+            type: components["schemas"]["LedgerEntryType"];
+            /** @description Why credits moved, for people. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description The generation that it pays for or gives back. Null for all other entries.
+             */
+            generation_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            created_at: string;
+        };
+        /**
+         * @description Why credits moved.
+         * @enum {string}
+         */
+        LedgerEntryType: "generation" | "refund" | "purchase" | "subscription" | "grant" | "adjustment" | "reversal";
+        /**
+         * LedgerPage
+         * @description One page of a user's ledger.
+         */
+        LedgerPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["LedgerEntry"][];
+            /** @description The `cursor` of the page after this one; null on the last. */
+            next?: string | null;
         };
         /** @description A product in a scene. */
         LifestyleInput: {
@@ -2135,7 +2215,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What the caller can spend. */
+            /** @description How the caller's credits stand. */
             200: {
                 headers: {
                     /** @description What is left: `r` requests now, all of them in `t` seconds. */
@@ -2147,7 +2227,10 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "balance": 98
+                     *       "balance": 98,
+                     *       "reserved": 2,
+                     *       "spent_this_month": 12,
+                     *       "refunded_this_month": 3
                      *     }
                      */
                     "application/json": components["schemas"]["Credits"];
@@ -2232,6 +2315,172 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "a part of the service does not answer at present",
                      *       "instance": "/api/v1/credits",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_entries: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: the `next` of the page before. */
+                cursor?: string;
+                /** @description Most entries on the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "01983c5e-9c11-7d20-8a4e-0b6c1f7e2d55",
+                     *           "amount": 2,
+                     *           "type": "refund",
+                     *           "reason": "Refund: 3 of 4 outputs were delivered",
+                     *           "generation_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *           "created_at": "2026-11-22T10:15:58Z"
+                     *         },
+                     *         {
+                     *           "id": "01983c5e-7a3c-7b02-b1f7-5e9d3c8a6014",
+                     *           "amount": -6,
+                     *           "type": "generation",
+                     *           "reason": "Reserved for a generation: Try-on × 4",
+                     *           "generation_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *           "created_at": "2026-11-22T10:15:30Z"
+                     *         },
+                     *         {
+                     *           "id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d",
+                     *           "amount": 100,
+                     *           "type": "grant",
+                     *           "reason": "Welcome credits",
+                     *           "generation_id": null,
+                     *           "created_at": "2026-11-01T08:00:00Z"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LedgerPage"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/credits/transactions",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/credits/transactions",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/credits/transactions",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/credits/transactions",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/credits/transactions",
                      *       "code": "unavailable",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }

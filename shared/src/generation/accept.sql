@@ -50,8 +50,9 @@ with asked as (
     from asked join reserved using (user_id)
 ), entry as (
     insert into public.credit_transactions
-        (user_id, amount, transaction_type, generation_id, description, entry_key)
-    select user_id, -price, 'generation', generation_id, title || ' × ' || outputs_asked, 'generation:' || generation_id
+        (user_id, amount, transaction_type, generation_id, description, entry_key, created_at)
+    select user_id, -price, 'generation', generation_id, title || ' × ' || outputs_asked, 'generation:' || generation_id,
+           now
     from asked join reserved using (user_id)
 ), run as (
     insert into gateway.run

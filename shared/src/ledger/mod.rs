@@ -5,8 +5,12 @@
 //! pays for; what is not delivered comes back as one `refund` entry, written by `generation::store` with the
 //! settlement. `entry_key` is unique: that is what makes every entry happen once.
 
+mod entry;
 mod reconcile;
+mod statement;
 mod store;
 
+pub use entry::EntryKind;
 pub use reconcile::{Difference, reconcile};
+pub use statement::{Entry, Standing, list_entries, standing};
 pub use store::{balance, refund};

@@ -24,8 +24,8 @@ pub async fn refund(
         r#"
         with entry as (
             insert into public.credit_transactions
-                (user_id, amount, transaction_type, generation_id, description, entry_key)
-            values ($1, $2, 'refund', $3, 'Refund of what was not delivered', 'refund:' || $3::uuid)
+                (user_id, amount, transaction_type, generation_id, description, entry_key, created_at)
+            values ($1, $2, 'refund', $3, 'Refund of what was not delivered', 'refund:' || $3::uuid, gateway.now())
             on conflict (entry_key) do nothing
             returning user_id, amount
         )

@@ -2,11 +2,13 @@
 //!
 //! Never logged or labelled: bodies, prompts, tokens, user ids as labels.
 
+mod ledger;
 mod metrics;
 pub mod names;
 mod queues;
 mod request_id;
 
+pub use ledger::watch_ledger;
 pub use metrics::serve_metrics;
 pub use queues::watch_queues;
 pub use request_id::RequestId;

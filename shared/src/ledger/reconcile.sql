@@ -1,0 +1,35 @@
+-- What must be true of the money, asked of the rows themselves: one row for each rule that is broken, none when all is well.
+-- Anyone who may read the tables can run it: psql -f reconcile.sql
+with entries as (
+    select user_id, sum(amount)::bigint as total from public.credit_transactions group by user_id
+), paid as (
+    select generation_id,
+           coalesce(-sum(amount) filter (where transaction_type = 'generation'), 0)::bigint as reserved,
+           coalesce(sum(amount) filter (where transaction_type = 'refund'), 0)::bigint as refunded
+    from public.credit_transactions
+    where generation_id is not null
+    group by generation_id
+), run as (
+    select generation_id, stage, price::bigint,
+           case when stage in ('completed', 'failed', 'cancelled')
+                then price::bigint - price::bigint * coalesce(outputs_delivered, 0) / outputs_asked
+                else 0 end as owed
+    from gateway.run
+)
+select 'balance is the sum of the entries' as "rule!", credits.user_id as "id!",
+       coalesce(entries.total, 0) as "expected!", credits.balance::bigint as "found!"
+from public.credits left join entries using (user_id)
+where credits.balance <> coalesce(entries.total, 0) or credits.balance < 0
+union all
+select 'entries have a balance', entries.user_id, entries.total, 0
+from entries left join public.credits using (user_id)
+where credits.user_id is null and entries.total <> 0
+union all
+select 'the reservation is the price', run.generation_id, run.price, coalesce(paid.reserved, 0)
+from run left join paid using (generation_id)
+where run.price <> coalesce(paid.reserved, 0)
+union all
+select 'the refund is what was not delivered', run.generation_id, run.owed, coalesce(paid.refunded, 0)
+from run left join paid using (generation_id)
+where run.owed <> coalesce(paid.refunded, 0)
+limit 1000

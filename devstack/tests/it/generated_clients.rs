@@ -2,21 +2,15 @@
 //! generation of each workflow. Tools that cannot be installed here are named, and their tests skipped.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use devstack::test_stack::TestStack;
 use tokio::process::{Child, Command};
 
-/// How scripts say that what they need is not to be had here.
-const EXIT_SKIP: i32 = 75;
-/// How long a tool may run, once it is installed. It takes seconds.
-const TOOL_MAX: Duration = Duration::from_secs(120);
-/// How long a tool may take with being installed.
-const INSTALL_MAX: Duration = Duration::from_secs(400);
+use crate::foreign_tool::{checkout, command, folder, output, script};
+
 /// Rounds of the worker while a client's program runs, and how long each listens for its end.
 const ROUNDS_MAX: u32 = 2_000;
 const ROUND: Duration = Duration::from_millis(50);
@@ -24,56 +18,6 @@ const ROUND: Duration = Duration::from_millis(50);
 const ROUND_STEP: Duration = Duration::from_secs(1);
 /// Modules of the client in Python, at least: a file for each schema and operation.
 const PYTHON_MODULES_MIN: usize = 60;
-
-fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
-}
-
-/// A folder for one test, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-clients").join(name);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
-    // A proxy of the machine leads nowhere from here.
-    command.envs(["NO_PROXY", "no_proxy"].map(|name| (name, "127.0.0.1")));
-    command
-}
-
-async fn end(mut command: Command, within: Duration) -> Output {
-    tokio::time::timeout(within, command.output()).await.expect("the tool does not end").unwrap()
-}
-
-/// What the command prints, if it succeeds.
-async fn output(command: Command) -> String {
-    let shown = format!("{command:?}");
-    let output = end(command, TOOL_MAX).await;
-    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{shown}\n{said}{complaint}");
-    said.into_owned()
-}
-
-/// What a script of ours prints; `None`, with its reason shown, where it cannot work here.
-async fn script(name: &str, arguments: &[&OsStr]) -> Option<String> {
-    let mut command = command(checkout().join("scripts").join(name), &checkout());
-    command.args(arguments);
-    let output = end(command, INSTALL_MAX).await;
-    let (said, reason) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.code() == Some(EXIT_SKIP) {
-        // Not by eprintln: the harness keeps what a test that passes prints.
-        std::io::stderr().write_all(format!("SKIPPED: scripts/{name}: {}\n", reason.trim_end()).as_bytes()).unwrap();
-        return None;
-    }
-    assert!(output.status.success(), "scripts/{name}\n{said}{reason}");
-    Some(said.into_owned())
-}
 
 /// A copy of our client with its modules beside it.
 async fn typescript(name: &str) -> Option<PathBuf> {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod api_fuzzing;
 mod client;
+mod foreign_tool;
 mod generated_clients;
 mod test_stack;
 mod workflows;

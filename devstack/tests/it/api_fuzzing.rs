@@ -68,7 +68,7 @@ async fn the_fuzzer_finds_an_answer_that_is_not_described() {
 
 /// The system as it is deployed, but for the rate: a fuzzer that is told to wait finds nothing.
 async fn stack() -> TestStack {
-    TestStack::builder().set("GENERATE_RATE_PER_MINUTE", "6000").start().await
+    TestStack::builder().set("GENERATE_RATE_PER_MINUTE", "6000").set("GENERATIONS_OPEN_MAX", "10000").start().await
 }
 
 struct Fuzzer {

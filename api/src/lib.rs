@@ -12,6 +12,8 @@ mod document;
 mod endpoints;
 mod error;
 mod estimates;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod http;
 mod idempotency;
 mod job_id;

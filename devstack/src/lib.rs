@@ -7,6 +7,7 @@
 //! - [`client`] and [`builders`]: acting as a user, through the API alone, with the pictures of [`samples`].
 //! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
+//! - [`corpus`]: the inputs of the fuzz targets, replayed by tests.
 //! - [`books`]: a user's ledger, and what else only the database tells.
 //!
 //! Services never depend on it; their tests do.
@@ -17,6 +18,7 @@ pub mod bucket;
 pub mod builders;
 pub mod client;
 pub mod contact_sheet;
+pub mod corpus;
 pub mod graph_endpoint;
 pub mod picture_host;
 pub mod postgres;

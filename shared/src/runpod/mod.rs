@@ -8,7 +8,7 @@ mod error;
 mod fetch;
 mod http;
 mod report;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

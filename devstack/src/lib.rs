@@ -8,6 +8,7 @@
 //! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
 //! - [`corpus`]: the inputs of the fuzz targets, replayed by tests.
+//! - [`log_lines`]: what was logged, for tests that read it.
 //! - [`books`]: a user's ledger, and what else only the database tells.
 //!
 //! Services never depend on it; their tests do.
@@ -20,6 +21,7 @@ pub mod client;
 pub mod contact_sheet;
 pub mod corpus;
 pub mod graph_endpoint;
+pub mod log_lines;
 pub mod picture_host;
 pub mod postgres;
 pub mod samples;

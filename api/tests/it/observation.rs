@@ -1,56 +1,25 @@
 //! What is seen from outside: counts that match the rows, and log lines that betray nothing.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use devstack::builders::{self, model};
+use devstack::log_lines::LogLines;
 use devstack::samples::{Sample, bad, base64};
 use image::ImageFormat;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::Method;
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{Answered, Stack};
 
-/// What was logged, line by line.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// The access lines of one request.
-    fn of(&self, request_id: &str) -> Vec<Value> {
-        let lines = self.text();
-        let parsed = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        parsed.filter(|line| line["span"]["request_id"] == request_id && line["message"] == "answered").collect()
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
+/// The access lines of one request.
+fn answered(lines: &LogLines, request_id: &str) -> Vec<Value> {
+    let text = lines.text();
+    let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    parsed.filter(|line| line["span"]["request_id"] == request_id && line["message"] == "answered").collect()
 }
 
 #[tokio::test]
 async fn a_request_leaves_one_line_without_body_token_or_query() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     // For the whole program, because the tests beside this one share its callsites: only what names this request counts.
     tracing_subscriber::fmt()
         .json()
@@ -67,7 +36,7 @@ async fn a_request_leaves_one_line_without_body_token_or_query() {
     let request = request.header("Idempotency-Key", "a-key-of-mine");
     client.send(request.json(&model().prompt("a secret garden").build())).await.unwrap().answered(202);
 
-    let answered = lines.of("req-1");
+    let answered = answered(&lines, "req-1");
     assert_eq!(answered.len(), 1, "{answered:?}");
     let line = &answered[0];
     assert_eq!((&line["method"], &line["route"]), (&"POST".into(), &"/api/v1/generate".into()));

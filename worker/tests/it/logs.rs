@@ -1,11 +1,9 @@
 //! A whole life of the system under one eye: nothing that must not be written down is in its logs.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use devstack::attack::{self, Target};
 use devstack::builders::{model, request};
 use devstack::client::Client;
+use devstack::log_lines::LogLines;
 use devstack::picture_host::{PictureHost, Served};
 use devstack::samples::{self, Sample};
 use devstack::test_stack::{TestStack, TestUser};
@@ -17,7 +15,6 @@ use shared::config::LogFormat;
 use shared::telemetry;
 use simulators::Fault;
 use simulators::runpod::{JobFault, RunPodEffect};
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::generations::flat;
@@ -29,28 +26,6 @@ const BRAND: &str = "Brandywine Secret";
 const KEY: &str = "intent-of-a-lighthouse";
 /// What a caller may try to write into the log.
 const FORGED: &str = "x\",\"level\":\"ERROR\",\"message\":\"forged";
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Pictures by every road, each brought to its end; returns links and paths that came of it.
 async fn generations(stack: &TestStack, host: &PictureHost, user: &TestUser) -> Vec<String> {
@@ -99,7 +74,7 @@ async fn refusals(stack: &TestStack, user: &TestUser) {
 
 #[tokio::test]
 async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     // For the whole program; what the tests beside this one log is held to the same.
     telemetry::lines(LogFormat::Json, FILTER.parse().unwrap(), lines.clone()).init();
     let mut stack = TestStack::builder().webhooks().start().await;
@@ -128,7 +103,7 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
         ("a traceback of the provider", "Traceback".to_owned()),
     ];
     let made = made.into_iter().map(|text| ("a picture, its name or its link", text));
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     assert!(text.contains("\"answered\"") && text.contains("the provider called"), "this is the log");
     for (name, secret) in secrets.into_iter().chain(made) {
         assert!(secret.len() > 2);

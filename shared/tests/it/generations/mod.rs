@@ -4,6 +4,7 @@ mod accepting;
 mod admitting;
 mod budget;
 mod calling;
+mod contention;
 mod leasing;
 mod open;
 mod reading;

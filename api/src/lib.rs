@@ -12,8 +12,6 @@ mod document;
 mod endpoints;
 mod error;
 mod estimates;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzz;
 mod http;
 mod idempotency;
 mod job_id;

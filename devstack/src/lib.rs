@@ -7,7 +7,6 @@
 //! - [`client`] and [`builders`]: acting as a user, through the API alone, with the pictures of [`samples`].
 //! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
-//! - [`corpus`]: the inputs of the fuzz targets, replayed by tests.
 //! - [`log_lines`]: what was logged, for tests that read it.
 //! - [`books`]: a user's ledger, and what else only the database tells.
 //!
@@ -19,7 +18,6 @@ pub mod bucket;
 pub mod builders;
 pub mod client;
 pub mod contact_sheet;
-pub mod corpus;
 pub mod graph_endpoint;
 pub mod log_lines;
 pub mod picture_host;

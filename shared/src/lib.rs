@@ -8,8 +8,6 @@ pub mod clock;
 pub mod config;
 pub mod credits;
 pub mod db;
-#[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzz;
 pub mod generation;
 pub mod ids;
 pub mod images;

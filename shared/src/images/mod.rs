@@ -26,8 +26,6 @@ pub use input_url::{FetchError, INPUT_URL_BYTES_MAX, InputFetcher, check_input_u
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};
 pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use picture::check_now;
 pub use picture::{
     BYTES_MAX, INPUT_BYTES_MAX, InputError, InputPicture, Inspected, PIXELS_MAX, Picture, PictureError, check_input,
     fit_inputs, inspect, inspect_input, prepare,

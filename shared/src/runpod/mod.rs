@@ -8,7 +8,7 @@ mod error;
 mod fetch;
 mod http;
 mod report;
-pub(crate) mod wire;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

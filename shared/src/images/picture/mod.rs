@@ -17,8 +17,6 @@ use tokio::sync::Semaphore;
 use self::container::Broken;
 use crate::workflow::OutputFormat;
 
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::input::check_now;
 pub use self::input::{INPUT_BYTES_MAX, InputError, InputPicture, check_input, fit_inputs, inspect_input};
 pub use self::inspect::{BYTES_MAX, Inspected, PIXELS_MAX, inspect};
 

@@ -56,13 +56,13 @@ pub(super) fn submission(submission: &Submission) -> Vec<u8> {
 }
 
 /// The id in the answer of `/run`, if there is a usable one.
-pub(crate) fn job_id(body: &[u8]) -> Option<ProviderJobId> {
+pub(super) fn job_id(body: &[u8]) -> Option<ProviderJobId> {
     let job: Job<'_> = serde_json::from_slice(body).ok()?;
     ProviderJobId::parse(text(job.id?)?).ok()
 }
 
 /// What the answer of `/status` says of the job that was asked for; `None` where it says nothing of it.
-pub(crate) fn report(asked: &ProviderJobId, body: &[u8]) -> Option<Report> {
+pub(super) fn report(asked: &ProviderJobId, body: &[u8]) -> Option<Report> {
     let job: Job<'_> = serde_json::from_slice(body).ok()?;
     // One job's pictures must never be taken for another's.
     if job.id.is_some_and(|id| text(id).as_deref() != Some(asked.as_str())) {

@@ -21,6 +21,9 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{Storage, StorageBackend, Supabase};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use picture::fuzzing;
+
 pub use input_url::{FetchError, INPUT_URL_BYTES_MAX, InputFetcher, check_input_url};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};

@@ -2,6 +2,9 @@
 //!
 //! A webhook's body holds a job's input and output and may be tens of megabytes; this keeps a few dozen bytes of it.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 /// Longest name or id that is kept. Provider ids have at most 128 characters.
 const KEPT_BYTES_MAX: usize = 128;
 /// The name that is looked for.

@@ -12,6 +12,8 @@ mod document;
 mod endpoints;
 mod error;
 mod estimates;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod idempotency;
 mod job_id;

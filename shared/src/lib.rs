@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 pub mod credits;
 pub mod db;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod generation;
 pub mod ids;
 pub mod images;

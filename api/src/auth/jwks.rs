@@ -94,6 +94,17 @@ impl Jwks {
         Self(Arc::new(Inner { url, client, clock, current: RwLock::default(), attempt: Arc::default() }))
     }
 
+    /// A cache that holds these keys for as long as `clock` stands still, and asks nobody.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn holding(keys: &[Value], clock: Clock) -> Self {
+        let now = clock.now();
+        let jwks = Self::new(Url::parse("http://127.0.0.1/").expect("an address"), clock);
+        let keys = keys.iter().filter_map(usable).collect();
+        *jwks.0.current.write().expect("just made") = Arc::new(KeySet { fetched_at: Some(now), keys });
+        *jwks.0.attempt.try_lock().expect("just made") = Some(Attempt { at: now, succeeded: true });
+        jwks
+    }
+
     /// The key that `kid` names for `algorithm`. Asks the issuer again when the set is old or does not know it.
     pub(crate) async fn find(&self, kid: &str, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
         let now = self.0.clock.now();

@@ -1,5 +1,7 @@
 //! Who is asking: the signed-in user of a Supabase access token.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod jwks;
 mod token;
 

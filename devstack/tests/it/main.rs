@@ -5,6 +5,7 @@
 mod api_fuzzing;
 mod client;
 mod foreign_tool;
+mod fuzzing;
 mod generated_clients;
 mod test_stack;
 mod workflows;

@@ -2,6 +2,9 @@
 //!
 //! The provider signs nothing and allows no header of ours, so the link itself is the credential.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};

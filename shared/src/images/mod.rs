@@ -22,6 +22,9 @@ use crate::clock::Clock;
 use crate::config::{Storage, StorageBackend, Supabase};
 
 pub(crate) use input_url::PublicResolver;
+#[cfg(feature = "fuzzing")]
+pub(crate) use picture::fuzzing;
+
 pub use input_url::{FetchError, INPUT_URL_BYTES_MAX, InputFetcher, check_input_url};
 pub use link::BadLink;
 pub use local::{Download, LocalStore, OpenError};

@@ -21,6 +21,9 @@ use url::Url;
 use crate::config::RunPodSettings;
 use http::{exchange, measured};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use wire::fuzzing;
+
 pub use error::{ProviderError, Reason};
 pub use fetch::OUTPUT_BYTES_MAX;
 pub use http::RETRY_AFTER_MAX;

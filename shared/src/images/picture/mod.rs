@@ -2,6 +2,8 @@
 
 mod codec;
 mod container;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod input;
 mod inspect;
 

@@ -5,6 +5,8 @@
 //! before the job has ended, because until then it holds progress values.
 
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod output;
 
 use std::time::Duration;

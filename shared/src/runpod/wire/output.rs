@@ -15,10 +15,10 @@ use super::super::report::{NamedOutput, OutputRef};
 use super::text;
 
 /// The most outputs of one job that are looked at; the rest is ignored. A request asks for at most four.
-const OUTPUTS_READ_MAX: usize = 16;
+pub(super) const OUTPUTS_READ_MAX: usize = 16;
 
 /// The longest name of an output's file that is read, in bytes.
-const FILE_NAME_BYTES_MAX: usize = 256;
+pub(super) const FILE_NAME_BYTES_MAX: usize = 256;
 
 /// The longest address of an output, in bytes.
 const URL_BYTES_MAX: usize = 8 * 1024;

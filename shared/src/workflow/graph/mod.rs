@@ -9,6 +9,8 @@ mod binding;
 mod check;
 mod class;
 mod color_change;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod graphic_transfer;
 mod instance;
 mod placement;

@@ -105,7 +105,7 @@ pub async fn check_input(bytes: Bytes) -> Result<InputPicture, InputError> {
     in_turn(move || check_now(&bytes)).await.unwrap_or_else(|| Err(InputError::gave_up()))
 }
 
-fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
+pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
     let format = inspect_input(file)?.format;
     let survey = container::survey(format, file).map_err(PictureError::from)?;
     if survey.animated {

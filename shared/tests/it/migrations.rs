@@ -9,15 +9,16 @@ use crate::projects::{Deployed, Owner, Project};
 
 /// Columns, constraints, policies, grants, triggers and functions: what a second run must leave as it is.
 ///
-/// Without temporary tables: those of the migrations go with their session, which may end while this is read.
+/// Without temporary functions: that of a migration goes with its session, which may end while this is read.
 const SHAPE: &str = "select string_agg(line, E'\\n' order by line) from (
     select format('%s.%s %s %s %s', c.oid::regclass, a.attname, format_type(atttypid, atttypmod), attnotnull, a.attacl) as line
       from pg_attribute a join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
       where nspname in ('public', 'gateway', 'apalis', 'storage') and attnum > 0
     union all select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
     union all select format('%s', p) from pg_policies p
-    union all select format('%s %s', oid::regclass, relacl) from pg_class where relpersistence <> 't'
+    union all select format('%s %s', oid::regclass, relacl) from pg_class
     union all select format('%s %s', oid::regprocedure, proacl) from pg_proc
+      where not pg_is_other_temp_schema(pronamespace)
     union all select format('%s %s', tgrelid::regclass, tgname) from pg_trigger where not tgisinternal) lines";
 
 #[tokio::test]

@@ -156,7 +156,7 @@ impl Client {
         answer.body["balance"].as_i64().with_context(|| format!("no balance in {answer:?}"))
     }
 
-    /// Looks at a generation until it is final, telling each look to `seen`.
+    /// Looks at a generation until it is final, telling each look to `seen`; waits where it is told to.
     ///
     /// # Errors
     /// When a look fails, or it is not final within `patience`.
@@ -169,6 +169,11 @@ impl Client {
         let begun = Instant::now();
         loop {
             let answer = self.status(generation_id).await?;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS && begun.elapsed() < patience {
+                // We look more often than a front end would, to show how long things take.
+                tokio::time::sleep(answer.header("retry-after").parse().map_or(LOOK_EVERY, Duration::from_secs)).await;
+                continue;
+            }
             ensure!(answer.status == StatusCode::OK, "the status was answered with {}: {}", answer.status, answer.body);
             seen(&answer.body);
             if answer.body["status"] != "processing" {

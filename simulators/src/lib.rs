@@ -113,6 +113,7 @@
 //! |---|---|
 //! | `slow_down`, `internal_error`, `database_timeout`, `resource_locked`, `access_denied`, `storage_error {status, code}` | nothing is done |
 
+pub mod payments;
 pub mod runpod;
 pub mod supabase;
 
@@ -125,6 +126,7 @@ mod time;
 
 pub use self::fault::{Effect, FAULTS_MAX, Fault, Operation, Scope};
 pub use self::http_fault::{HttpFault, NO_ANSWER_MAX};
+pub use self::payments::{PaymentsFault, PaymentsHandle, PaymentsOptions, PaymentsSim};
 pub use self::runpod::{RunPodFault, RunPodHandle, RunPodOptions, RunPodSim};
 pub use self::supabase::{SupabaseFault, SupabaseHandle, SupabaseOptions, SupabaseSim};
 pub use self::time::Time;

@@ -42,4 +42,20 @@ pub enum Operation {
     User,
     Logout,
     Jwks,
+    // Payments
+    CreateCustomer,
+    UpdateCustomer,
+    CreateSession,
+    ExpireSession,
+    UpdateSubscription,
+    CancelSubscription,
+    CreateRefund,
+    /// Reading one object of payments.
+    Retrieve,
+    /// Reading a list of payments' objects, events too.
+    ListObjects,
+    /// An attempt to take money: at checkout, or for a period of a subscription.
+    Charge,
+    /// An event that is to be sent.
+    Event,
 }

@@ -30,6 +30,11 @@ impl SimClock {
         Self { time, started: Instant::now(), started_at: SystemTime::now(), advanced: Mutex::default() }
     }
 
+    /// A clock whose first date is given, for what depends on the calendar.
+    pub(crate) fn starting_at(time: Time, date: DateTime<Utc>) -> Self {
+        Self { started_at: date.into(), ..Self::new(time) }
+    }
+
     pub(crate) fn now(&self) -> Duration {
         let advanced = *lock(&self.advanced);
         match self.time {
@@ -46,6 +51,14 @@ impl SimClock {
     pub(crate) fn until(&self, due: Duration) -> Option<Duration> {
         match self.time {
             Time::Running => Some(due.saturating_sub(self.now())),
+            Time::Manual => None,
+        }
+    }
+
+    /// The same for a date.
+    pub(crate) fn until_date(&self, due: DateTime<Utc>) -> Option<Duration> {
+        match self.time {
+            Time::Running => Some((due - self.date()).to_std().unwrap_or_default()),
             Time::Manual => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Simulators of the services that the product stands on, good enough to develop against without any account: RunPod's job API
-//! with workers that draw real pictures, and a Supabase project (Auth and Storage). They are written from the providers'
-//! contracts and use no code of the product, so that both cannot share one mistake.
+//! with workers that draw real pictures, a Supabase project (Auth and Storage), and payments as Stripe takes them. They are written
+//! from the providers' contracts and use no code of the product, so that both cannot share one mistake.
 //!
 //! Each starts on an ephemeral port, knows its URL at once, and stops when its handle is dropped:
 //!
@@ -85,10 +85,43 @@
 //! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects`; `GET /_sim/keys`; `POST /_sim/rotate`; `POST /_sim/token
 //! {"user_id"?, "claims"?}`; `POST /_sim/advance {"ms"}`.
 //!
+//! # Payments ([`PaymentsSim`])
+//!
+//! | endpoint under `/v1`, as forms in bracket notation | |
+//! |---|---|
+//! | `POST`, `GET /customers`, `POST`, `GET /customers/{id}` | |
+//! | `POST`, `GET /checkout/sessions`, `GET /checkout/sessions/{id}`, `POST /checkout/sessions/{id}/expire` | mode `payment` or `subscription`, `price` or inline `price_data` |
+//! | `GET /subscriptions`, `GET`, `POST`, `DELETE /subscriptions/{id}` | `cancel_at_period_end`, `metadata` |
+//! | `POST`, `GET /refunds`, `GET /refunds/{id}` | by `payment_intent` or `charge`, in part or all that is left |
+//! | `GET` of `/invoices`, `/payment_intents`, `/charges`, `/disputes`, `/prices`, `/events`, and of one of each | |
+//! | `GET /c/pay/{id}` (at the root) | the checkout page of a session: pay, be declined, go back |
+//!
+//! Lists have `limit`, `starting_after`, `created[gte]` and their filters. `expand[]` takes references of the first level, a session's
+//! `line_items` and an invoice's `payments`. A `Stripe-Version` before [2025-03-31] has a subscription's period and an invoice's
+//! subscription where they were then. An unknown parameter is refused. Answers are kept under their `Idempotency-Key` for a day, but
+//! for refusals.
+//!
+//! Events go to [`PaymentsOptions::webhook_url`], one after another, signed with one secret or two, and are repeated for three days
+//! if they are not answered with 2xx: `checkout.session.completed`, `.expired`, `.async_payment_succeeded`, `.async_payment_failed`,
+//! `payment_intent.payment_failed`, `invoice.paid`, `invoice.payment_failed`, `customer.subscription.created`, `.updated`,
+//! `.deleted`, `charge.refunded`, `charge.dispute.created`, `.closed`; and whatever [`PaymentsHandle::emit`] makes.
+//!
+//! [`PaymentsHandle::pay`] and its like play the customer, [`PaymentsHandle::dispute`] the bank. [`PaymentsHandle::advance`] renews
+//! subscriptions at their ends, on the anchor's day or the month's last, has declined renewals tried again and ends those that are
+//! never paid or were cancelled. Events that one `advance` makes are sent when it is over, so a repetition is at most one a step;
+//! [`PaymentsHandle::delivered`] waits for them. Taxes, coupons, trials and prorations there are none.
+//!
+//! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects?of=`; `GET /_sim/deliveries`; `POST /_sim/sessions/{id}/pay`,
+//! `pay-later`, `settle`, `bounce`, `fail`, `abandon`; `POST /_sim/disputes/{payment_intent}`, `/_sim/disputes/{id}/won` and `lost`;
+//! `POST /_sim/webhook {"url"}`; `POST /_sim/advance {"ms"}`.
+//!
+//! [2025-03-31]: https://docs.stripe.com/changelog/basil
+//!
 //! # Faults
 //!
 //! As JSON, one object or an array: `{"fault": "<name>", ..its fields, ..scope}`. Scope: `on` (an [`Operation`] in snake case),
-//! `prompt_contains`, `input_contains`, `subject_contains` (job id, `bucket/key` or e-mail address), `skip`, `times`, `always`,
+//! `prompt_contains`, `input_contains`, `subject_contains` (job id, `bucket/key`, e-mail address; of
+//! payments a path, `<event type>/<id>` or `<session or subscription>/<customer>`), `skip`, `times`, `always`,
 //! `rate`. Without `times`, `always` or `rate` a fault is for one call. In Rust [`Fault`] has the same as methods, and
 //! [`Fault::when`] for any predicate on the input.
 //!
@@ -112,6 +145,12 @@
 //! | storage ([`supabase::StorageFault`]) | |
 //! |---|---|
 //! | `slow_down`, `internal_error`, `database_timeout`, `resource_locked`, `access_denied`, `storage_error {status, code}` | nothing is done |
+//!
+//! | payments ([`payments::ApiFault`], [`payments::EventFault`], [`payments::Decline`]) | |
+//! |---|---|
+//! | `api_error`, `lock_timeout`, `key_in_use` | nothing is done |
+//! | `duplicated {copies}`, `reordered`, `delayed {ms}`, `forged`, `stale_timestamp {s}`, `never_sent` | to an event on its way |
+//! | `card_declined {decline_code?}` | at checkout or a renewal |
 
 pub mod payments;
 pub mod runpod;

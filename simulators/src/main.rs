@@ -11,10 +11,10 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use simulators::runpod::ImageForm;
 use simulators::supabase::Signing;
-use simulators::{RunPodOptions, RunPodSim, SupabaseOptions, SupabaseSim};
+use simulators::{PaymentsOptions, PaymentsSim, RunPodOptions, RunPodSim, SupabaseOptions, SupabaseSim};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulators of RunPod and of a Supabase project (Auth and Storage), with faults scripted under /_sim.
+/// Simulators of RunPod, of a Supabase project (Auth and Storage) and of payments, with faults scripted under /_sim.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,6 +27,12 @@ struct Arguments {
     /// Port of Supabase; 0 chooses a free one
     #[arg(long, default_value_t = 8891)]
     supabase_port: u16,
+    /// Port of payments; 0 chooses a free one
+    #[arg(long, default_value_t = 8892)]
+    payments_port: u16,
+    /// Where events of payments are sent
+    #[arg(long, value_name = "URL")]
+    payments_webhook: Option<String>,
     /// API key that RunPod accepts
     #[arg(long, default_value = "rpa_simulated_key")]
     runpod_key: String,
@@ -111,6 +117,15 @@ impl Arguments {
             ..options
         }
     }
+
+    fn payments(&self) -> PaymentsOptions {
+        PaymentsOptions {
+            bind: SocketAddr::new(self.bind, self.payments_port),
+            webhook_url: self.payments_webhook.clone(),
+            seed: self.seed,
+            ..PaymentsOptions::default()
+        }
+    }
 }
 
 #[tokio::main]
@@ -120,6 +135,8 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("RunPod's simulator cannot listen on port {}", arguments.runpod_port))?;
     let supabase = SupabaseSim::start(arguments.supabase())
         .with_context(|| format!("Supabase's simulator cannot start on port {}", arguments.supabase_port))?;
+    let payments = PaymentsSim::start(arguments.payments())
+        .with_context(|| format!("the simulator of payments cannot listen on port {}", arguments.payments_port))?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
@@ -131,6 +148,10 @@ async fn main() -> anyhow::Result<()> {
         "simulator": "supabase", "url": supabase.url(), "control_url": format!("{}/_sim", supabase.url()),
         "issuer": supabase.issuer(), "anon_key": supabase.anon_key(), "service_key": supabase.service_key(),
         "secret_key": supabase.secret_key(), "publishable_key": supabase.publishable_key(), "jwt_secret": supabase.jwt_secret(),
+    }))?;
+    say(&json!({
+        "simulator": "payments", "url": payments.url(), "control_url": format!("{}/_sim", payments.url()),
+        "secret_key": payments.secret_key(), "webhook_secrets": payments.webhook_secrets(),
     }))?;
 
     tokio::select! {

@@ -1,4 +1,4 @@
-//! The listening side that both simulators share: an ephemeral port whose address is known at once, connections that can be
+//! The listening side that all simulators share: an ephemeral port whose address is known at once, connections that can be
 //! cut in the middle of an exchange, and a listener that can go away, so that clients meet a refused connection.
 
 use std::collections::HashMap;

@@ -128,6 +128,6 @@ struct Span {
 
 #[handler]
 fn advance(platform: Data<&Arc<Platform>>, span: Json<Span>) -> Response {
-    platform.clock.advance(Duration::from_millis(span.ms));
+    platform.advance(Duration::from_millis(span.ms));
     platform.with(|engine| json(200, &json!({ "now": engine.now() })))
 }

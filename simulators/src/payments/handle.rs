@@ -188,10 +188,9 @@ impl PaymentsHandle {
         self.platform.with(|engine| engine.script.clear());
     }
 
-    /// Moves the clock; all that becomes due happens at once, each at its own time.
+    /// Moves the clock, by at most [`super::ADVANCE_MAX`]; all that becomes due happens at once, each at its own time.
     pub fn advance(&self, by: Duration) {
-        self.platform.clock.advance(by);
-        self.platform.with(|_| ());
+        self.platform.advance(by);
     }
 
     /// The simulator's time.

@@ -19,6 +19,7 @@ mod signature;
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -30,6 +31,9 @@ pub use self::options::PaymentsOptions;
 pub use self::shelf::{Kind, OBJECTS_MAX};
 use crate::net::{Bound, Line, lock};
 use crate::time::SimClock;
+
+/// The furthest that one step moves the clock: ten years.
+pub const ADVANCE_MAX: Duration = Duration::from_hours(24 * 3_650);
 
 /// What the routes, the driver and the handle share.
 struct Platform {
@@ -45,6 +49,12 @@ struct Platform {
 }
 
 impl Platform {
+    /// Moves the clock; all that becomes due happens at once, each at its own time.
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by.min(ADVANCE_MAX));
+        self.with(|_| ());
+    }
+
     /// Does all that is due, then `work`, then what that made due.
     fn with<R>(&self, work: impl FnOnce(&mut Engine) -> R) -> R {
         let done = {

@@ -16,6 +16,9 @@ const ON_DEMAND: [(&str, &str); 2] = [("checkout.session", "line_items"), ("invo
 const EXPANDABLE: [&str; 7] =
     ["customer", "payment_intent", "subscription", "invoice", "latest_invoice", "latest_charge", "charge"];
 
+/// A prefix that no name in `expand` has: what is inside another object is not asked for.
+const NOT_ASKED: &str = "?";
+
 /// How the answer to one request is to look.
 pub(super) struct Shape<'a> {
     pub(super) version: &'a str,
@@ -57,7 +60,7 @@ impl Shape<'_> {
             let named = object[name].as_str();
             let found = named.and_then(|id| shelves.find(Kind::of(id)?, id)).cloned();
             if let Some(mut found) = found {
-                self.prune(&mut found, "?");
+                self.prune(&mut found, NOT_ASKED);
                 object[name] = found;
             }
         }
@@ -65,28 +68,37 @@ impl Shape<'_> {
     }
 
     fn prune(&self, object: &mut Value, prefix: &str) {
-        let is_new = self.version >= PERIODS_MOVED;
         let kind = object["object"].as_str().unwrap_or_default().to_owned();
+        self.prune_as(&kind, object, prefix);
+    }
+
+    /// Fields of an object of this kind, all or some, in this shape.
+    pub(super) fn of_part(&self, kind: &Value, mut part: Value) -> Value {
+        self.prune_as(kind.as_str().unwrap_or_default(), &mut part, NOT_ASKED);
+        part
+    }
+
+    fn prune_as(&self, kind: &str, object: &mut Value, prefix: &str) {
+        let is_new = self.version >= PERIODS_MOVED;
         for (of, field) in ON_DEMAND {
             if kind == of && !self.asked(prefix).any(|name| name == field) {
                 remove(object, &[field]);
             }
         }
-        match kind.as_str() {
+        match kind {
             "subscription" if is_new => remove(object, &["current_period_start", "current_period_end"]),
-            "subscription" => each(&mut object["items"]["data"], |item| {
+            "subscription" => each(object.pointer_mut("/items/data"), |item| {
                 remove(item, &["current_period_start", "current_period_end"]);
             }),
             "invoice" if is_new => {
                 remove(object, &["subscription", "payment_intent", "charge", "paid"]);
-                each(&mut object["lines"]["data"], |line| remove(line, &["price", "subscription", "type"]));
+                each(object.pointer_mut("/lines/data"), |line| remove(line, &["price", "subscription", "type"]));
             }
             "invoice" => {
                 remove(object, &["parent", "payments"]);
-                each(&mut object["lines"]["data"], |line| remove(line, &["pricing", "parent"]));
+                each(object.pointer_mut("/lines/data"), |line| remove(line, &["pricing", "parent"]));
             }
             "charge" | "payment_intent" if is_new => remove(object, &["invoice"]),
-            "event" => self.prune(&mut object["data"]["object"], "?"),
             _ => {}
         }
     }
@@ -98,6 +110,6 @@ fn remove(object: &mut Value, fields: &[&str]) {
     }
 }
 
-fn each(list: &mut Value, change: impl Fn(&mut Value)) {
-    list.as_array_mut().into_iter().flatten().for_each(change);
+fn each(list: Option<&mut Value>, change: impl Fn(&mut Value)) {
+    list.and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
 }

@@ -5,6 +5,11 @@
 mod genuine_node;
 mod genuine_python;
 mod installed;
+mod payments;
+mod payments_api;
+mod payments_checkout;
+mod payments_subscriptions;
+mod payments_webhooks;
 mod pictures;
 mod program;
 mod runpod_attached;

@@ -11,11 +11,11 @@ use crate::support::{get, http};
 #[tokio::test]
 async fn the_program_says_where_it_listens_and_stops_when_told() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_simulators"))
-        .args(["--runpod-port", "0", "--supabase-port", "0"])
+        .args(["--runpod-port", "0", "--supabase-port", "0", "--payments-port", "0"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(program.stdout.take().unwrap()).lines().take(2);
+    let lines = BufReader::new(program.stdout.take().unwrap()).lines().take(3);
     let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert_eq!((&lines[0]["simulator"], &lines[1]["simulator"]), (&"runpod".into(), &"supabase".into()));
     let url = format!("{}/ep/health", lines[0]["api_url"].as_str().unwrap());
@@ -23,6 +23,11 @@ async fn the_program_says_where_it_listens_and_stops_when_told() {
     assert_eq!(health.status(), 200);
     let jwks = format!("{}/.well-known/jwks.json", lines[1]["issuer"].as_str().unwrap());
     assert_eq!(get(jwks).await.unwrap().status(), 200);
+
+    assert_eq!(lines[2]["simulator"], "payments");
+    let customers = format!("{}/v1/customers", lines[2]["url"].as_str().unwrap());
+    let customers = http().get(customers).bearer_auth(lines[2]["secret_key"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(customers.status(), 200);
 
     let told = Command::new("sh").args(["-c", &format!("kill {}", program.id())]).status().unwrap();
     assert!(told.success());
@@ -43,7 +48,7 @@ fn a_port_in_use_is_one_clear_line() {
     let port = taken.local_addr().unwrap().port().to_string();
     let program = Command::new(env!("CARGO_BIN_EXE_simulators"))
         .env_remove("RUST_BACKTRACE")
-        .args(["--runpod-port", &port, "--supabase-port", "0"])
+        .args(["--runpod-port", &port, "--supabase-port", "0", "--payments-port", "0"])
         .output()
         .unwrap();
     assert!(!program.status.success());

@@ -75,6 +75,10 @@ impl Engine {
         }
         let id = self.refunded_charge(fields)?;
         let charge = self.shelves.get(Kind::Charge, &id, "charge")?;
+        if charge["disputed"] == true {
+            let message = format!("Charge {id} has been charged back; cannot issue a refund.");
+            return Err(Refusal::invalid(message).code("charge_disputed"));
+        }
         let number = |field: &str| charge[field].as_i64().unwrap_or_default();
         let left = number("amount") - number("amount_refunded");
         if left == 0 {

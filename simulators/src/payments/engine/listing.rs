@@ -65,6 +65,7 @@ impl Engine {
 fn is_equal(field: &Value, wanted: &str) -> bool {
     match field {
         Value::String(text) => text == wanted,
-        other => other.to_string() == wanted,
+        Value::Bool(flag) => wanted == if *flag { "true" } else { "false" },
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }

@@ -82,7 +82,7 @@ pub(super) struct Endpoint {
     pub(super) secrets: Vec<String>,
 }
 
-/// The account.
+/// All that is kept of one seller.
 pub(super) struct Engine {
     pub(super) shelves: Shelves,
     pub(super) script: Script<PaymentsEffect>,

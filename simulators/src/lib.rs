@@ -110,6 +110,7 @@
 //! subscriptions at their ends, on the anchor's day or the month's last, has declined renewals tried again and ends those that are
 //! never paid or were cancelled. Events that one `advance` makes are sent when it is over, so a repetition is at most one a step;
 //! [`PaymentsHandle::delivered`] waits for them. Taxes, coupons, trials and prorations there are none.
+//! `tests/it/genuine_stripe.rs` runs Stripe's Python client.
 //!
 //! Control: `GET`, `POST`, `DELETE /_sim/faults`; `GET /_sim/objects?of=`; `GET /_sim/deliveries`; `POST /_sim/sessions/{id}/pay`,
 //! `pay-later`, `settle`, `bounce`, `fail`, `abandon`; `POST /_sim/disputes/{payment_intent}`, `/_sim/disputes/{id}/won` and `lost`;

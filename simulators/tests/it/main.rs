@@ -4,6 +4,7 @@
 
 mod genuine_node;
 mod genuine_python;
+mod genuine_stripe;
 mod installed;
 mod payments;
 mod payments_api;

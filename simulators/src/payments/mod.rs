@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use self::engine::Engine;
-pub use self::engine::{AGENDA_MAX, Counts, DELIVERIES_MAX, DeliveryView, PAUSE_MAX, RETRIED};
+pub use self::engine::{AGENDA_MAX, Counts, DELIVERIES_MAX, DeliveryView, OUTBOX_MAX, PAUSE_MAX, RETRIED};
 pub use self::faults::{ApiFault, COPIES_MAX, Decline, EventFault, PaymentsEffect, PaymentsFault};
 pub use self::handle::{DELIVERED_WAIT_MAX, PaymentsHandle};
 pub use self::options::PaymentsOptions;

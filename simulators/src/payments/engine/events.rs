@@ -15,6 +15,9 @@ use crate::payments::shelf::Kind;
 /// Webhook requests that are remembered, the newest.
 pub const DELIVERIES_MAX: usize = 10_000;
 
+/// Webhook requests that wait to be sent, or to be overtaken; what comes beyond is dropped and counted.
+pub const OUTBOX_MAX: usize = 100_000;
+
 /// The longest pause between two attempts, and how long after the first one they end.
 pub const PAUSE_MAX: Duration = Duration::from_hours(12);
 /// How long an event that fails is repeated.
@@ -128,8 +131,8 @@ impl Engine {
         for _ in 0..copies {
             match delay {
                 Some(delay) => self.plan(self.after(delay), Due::Send(delivery.clone())),
-                None if is_held => self.held.push(delivery.clone()),
-                None => self.outbox.push_back(delivery.clone()),
+                None if is_held && self.held.len() < OUTBOX_MAX => self.held.push(delivery.clone()),
+                None => self.queue(delivery.clone()),
             }
         }
         if is_held {
@@ -141,7 +144,17 @@ impl Engine {
 
     /// Lets go of the events that were to be overtaken.
     pub(super) fn release(&mut self) {
-        self.outbox.extend(self.held.drain(..));
+        for delivery in std::mem::take(&mut self.held) {
+            self.queue(delivery);
+        }
+    }
+
+    pub(super) fn queue(&mut self, delivery: Delivery) {
+        if self.outbox.len() >= OUTBOX_MAX {
+            self.counts.dropped += 1;
+            return;
+        }
+        self.outbox.push_back(delivery);
     }
 
     /// Sends an event again, as the dashboard does; false if there is none, or nowhere to send it.

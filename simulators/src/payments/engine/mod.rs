@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub(super) use self::events::Delivery;
-pub use self::events::{DELIVERIES_MAX, DeliveryView, PAUSE_MAX, RETRIED};
+pub use self::events::{DELIVERIES_MAX, DeliveryView, OUTBOX_MAX, PAUSE_MAX, RETRIED};
 pub(super) use self::sessions::Ending;
 use super::faults::{Decline, PaymentsEffect};
 use super::idempotency::Keys;
@@ -71,8 +71,8 @@ pub struct Counts {
     pub webhooks_delivered: u64,
     /// Events that were given up after all repetitions.
     pub webhooks_given_up: u64,
-    /// What was dropped because [`AGENDA_MAX`] things were due.
-    pub agenda_dropped: u64,
+    /// What was dropped because [`AGENDA_MAX`] things were due, or [`OUTBOX_MAX`] waited to be sent.
+    pub dropped: u64,
 }
 
 /// Where events go.
@@ -145,7 +145,7 @@ impl Engine {
                 Due::SessionExpires(id) => drop(self.expire_session(&id)),
                 Due::PeriodEnds(id) => self.end_period(&id),
                 Due::InvoiceIsPaid(id) => self.pay_invoice(&id),
-                Due::Send(delivery) => self.outbox.push_back(delivery),
+                Due::Send(delivery) => self.queue(delivery),
                 Due::Release => self.release(),
             }
         }
@@ -159,7 +159,7 @@ impl Engine {
 
     fn plan(&mut self, at: DateTime<Utc>, due: Due) {
         if self.agenda.len() >= AGENDA_MAX {
-            self.counts.agenda_dropped += 1;
+            self.counts.dropped += 1;
             return;
         }
         self.entries += 1;

@@ -27,7 +27,7 @@ async fn refusals_name_their_code_and_parameter() {
     let shop = Shop::of(&sim);
     shop.get("customers/cus_none", &[]).await.refused(404, "resource_missing", "id");
     shop.get("nothing", &[]).await.refused(404, "", "");
-    shop.post("customers", &[("emial", "a@b.test")]).await.refused(400, "parameter_unknown", "emial");
+    shop.post("customers", &[("e_mail", "a@b.test")]).await.refused(400, "parameter_unknown", "e_mail");
     let sessions = "checkout/sessions";
     shop.post(sessions, &CREDITS[1..]).await.refused(400, "parameter_missing", "mode");
     shop.post(sessions, &CREDITS[..5]).await.refused(400, "parameter_missing", "line_items");

@@ -8,9 +8,14 @@ use uuid::Uuid;
 use crate::error::ApiError;
 
 /// Rows of a page when the caller does not say.
-pub(crate) const LIMIT_DEFAULT: u16 = 20;
+const LIMIT_DEFAULT: u16 = 20;
 /// Bytes of a place: microseconds and id.
 const PLACE_BYTES: usize = 24;
+
+/// [`LIMIT_DEFAULT`], as operations name the default of a parameter.
+pub(crate) fn limit_default() -> u16 {
+    LIMIT_DEFAULT
+}
 
 /// A place in a list that is ordered by time and id, newest first. It authorises nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

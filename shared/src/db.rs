@@ -4,7 +4,6 @@
 //! tables (`apalis._sqlx_migrations`, `gateway._sqlx_migrations`), where no browser can reach it.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use crate::config::Database;
+use crate::loopback::is_local_database;
 
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,20 +81,11 @@ fn brief(missing: &[String]) -> String {
     }
 }
 
-/// Whether a connection to `host` never leaves this machine: a socket's folder, or a loopback address.
-pub(crate) fn is_local(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host.is_empty()
-        || host.starts_with('/')
-        || host == "localhost"
-        || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// How to reach the database at `url`. Outside this machine always encrypted: the driver alone would fall back to plain.
 fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     let options: PgConnectOptions = url.parse().map_err(DatabaseError::Address)?;
     let may_be_plain = matches!(options.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer);
-    let is_local = options.get_socket().is_some() || is_local(options.get_host());
+    let is_local = options.get_socket().is_some() || is_local_database(options.get_host());
     Ok(if may_be_plain && !is_local { options.ssl_mode(PgSslMode::Require) } else { options })
 }
 

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod images;
 pub mod jobs;
 pub mod ledger;
+mod loopback;
 pub mod pricing;
 pub mod queue;
 pub mod queue_housekeeping;

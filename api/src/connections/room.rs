@@ -9,7 +9,7 @@ use metrics::gauge;
 use shared::config::ApiLimits;
 use shared::telemetry::names;
 
-use crate::limits::network;
+use crate::limits::{is_trusted, network};
 
 /// One address may hold this part of all connections. Trusted proxies, which speak for many, may hold all.
 const ADDRESS_PART: usize = 4;
@@ -69,8 +69,7 @@ impl Room {
     /// A place for a connection from `address`, where one is known.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Result<Place, NoPlace> {
         let address = address.map(|address| address.to_canonical());
-        let is_trusted = |address: &IpAddr| self.0.trusted.iter().any(|network| network.contains(address));
-        let address = address.filter(|address| !is_trusted(address)).map(network);
+        let address = address.filter(|address| !is_trusted(*address, &self.0.trusted)).map(network);
         let mut held = self.held();
         if held.all >= self.0.max {
             return Err(NoPlace::Full);

@@ -14,7 +14,7 @@ use super::{Tag, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
 use crate::http::Seen;
-use crate::pagination::{Cursor, LIMIT_DEFAULT};
+use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
 
 pub(crate) struct CreditsApi;
@@ -113,10 +113,6 @@ impl CreditsApi {
         let next = Cursor::next(&found, limit.0, |last| (last.created_at, last.id));
         Ok(PageAnswer(Page { items: found.into_iter().map(EntryBody::from).collect(), next }))
     }
-}
-
-fn limit_default() -> u16 {
-    LIMIT_DEFAULT
 }
 
 impl From<Standing> for Credits {

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, Code};
 use crate::http::Seen;
 use crate::links::image_urls;
-use crate::pagination::{Cursor, LIMIT_DEFAULT};
+use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
 
 pub(crate) struct GenerationsApi;
@@ -76,10 +76,6 @@ impl GenerationsApi {
         let found = generation::request_cancel(&state.pool, caller.user_id(), id).await?;
         Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
     }
-}
-
-fn limit_default() -> u16 {
-    LIMIT_DEFAULT
 }
 
 /// 200 with a page.

@@ -30,8 +30,7 @@ impl Origin {
 /// The first address, going back from `peer`, that is no trusted proxy. What stands before it anyone may have written.
 pub(super) fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Origin {
     let peer = peer.to_canonical();
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    if !is_trusted(&peer) {
+    if !is_trusted(peer, trusted) {
         return if headers.contains_key(FORWARDED_FOR) { Origin::Unproven(peer) } else { Origin::Known(peer) };
     }
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -40,11 +39,16 @@ pub(super) fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Or
     for hop in hops {
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         last = address.to_canonical();
-        if !is_trusted(&last) {
+        if !is_trusted(last, trusted) {
             break;
         }
     }
     Origin::Known(last)
+}
+
+/// Whether an address, in its canonical form, is one of the proxies that are believed.
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// What one subscriber is given: an address of version 4, or the first half of one of version 6.

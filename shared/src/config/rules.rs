@@ -6,7 +6,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::{Config, LogFormat, StorageBackend};
-use crate::db;
+use crate::loopback;
 
 pub(super) const API_BIND: &str = "127.0.0.1:8080";
 /// The bucket that the migrations make and guard.
@@ -127,18 +127,13 @@ pub(super) fn database_problem(text: &str) -> Option<&'static str> {
     let host = asked("host").or_else(|| url.host_str().map(str::to_owned)).unwrap_or_default();
     let mode = asked("sslmode").or_else(|| asked("ssl-mode"));
     let is_plain = mode.is_some_and(|mode| PLAIN_SSL_MODES.contains(&mode.as_str()));
-    (is_plain && !db::is_local(&host)).then_some(
+    (is_plain && !loopback::is_local_database(&host)).then_some(
         "allows its traffic to be read on the way: leave sslmode out, or set it to require, verify-ca or verify-full",
     )
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+fn is_loopback(url: &Url) -> bool {
+    url.host().is_some_and(|host| loopback::is_loopback(&host))
 }
 
 /// What is allowed but probably not meant.

@@ -174,9 +174,8 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
     .fetch_one(pool)
     .await?;
 
-    let allowance = new.limits.allowance(row.full_in_seconds);
     if row.accepted {
-        return Ok(Accepted::New { allowance });
+        return Ok(Accepted::New { allowance: new.limits.allowance(row.full_in_seconds) });
     }
     if let (Some(stored), Some(response)) = (row.replay_fingerprint, row.replay_response) {
         return replay(&stored, response, fingerprint);

@@ -28,10 +28,14 @@ pub struct Allowance {
     pub full_in: Duration,
 }
 
+fn step_seconds(per_minute: u32) -> f64 {
+    RATE_WINDOW.as_secs_f64() / f64::from(per_minute.max(1))
+}
+
 impl Limits {
     /// Seconds of the window that one request takes.
     pub(super) fn step_seconds(self) -> f64 {
-        RATE_WINDOW.as_secs_f64() / f64::from(self.per_minute.max(1))
+        step_seconds(self.per_minute)
     }
 
     /// The count as the database compares it.
@@ -53,8 +57,7 @@ impl Allowance {
     /// How long until one more request may be made, at least a second where none may be now.
     #[must_use]
     pub fn next_in(&self) -> Duration {
-        let step = RATE_WINDOW.as_secs_f64() / f64::from(self.per_minute.max(1));
-        let over = self.full_in.as_secs_f64() + step - RATE_WINDOW.as_secs_f64();
+        let over = self.full_in.as_secs_f64() + step_seconds(self.per_minute) - RATE_WINDOW.as_secs_f64();
         if self.remaining > 0 { Duration::ZERO } else { Duration::from_secs_f64(over.max(1.0)) }
     }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{Client, StatusCode};
-use url::{Host, Url};
+use url::Url;
 
 use super::http::{self, exchange, measured};
 use super::{OutputRef, ProviderError, Reason, RunPod};
 use crate::base64_text::{self, DecodeError};
 use crate::images::PublicResolver;
+use crate::loopback::is_loopback;
 
 /// The largest output, in bytes: as much as the image port takes of one picture.
 pub const OUTPUT_BYTES_MAX: usize = crate::images::BYTES_MAX;
@@ -78,7 +79,7 @@ fn admits(hosts: &[String], url: &Url) -> bool {
     let Some(host) = url.host() else { return false };
     let scheme_fits = match url.scheme() {
         "https" => true,
-        "http" => is_this_machine(&host),
+        "http" => is_loopback(&host),
         _ => false,
     };
     let host = host.to_string();
@@ -87,15 +88,6 @@ fn admits(hosts: &[String], url: &Url) -> bool {
         host == entry || (entry.starts_with('.') && host.len() > entry.len() && host.ends_with(&entry))
     });
     scheme_fits && listed && url.username().is_empty() && url.password().is_none()
-}
-
-/// Whether the host is a loopback address.
-pub(super) fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
 }
 
 fn decode(text: &str) -> Result<Bytes, ProviderError> {

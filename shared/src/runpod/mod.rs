@@ -19,6 +19,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::config::RunPodSettings;
+use crate::loopback::is_loopback;
 use http::{exchange, measured};
 
 #[cfg(feature = "fuzzing")]
@@ -87,7 +88,7 @@ impl RunPod {
         let bearer = format!("Bearer {}", settings.api_key.expose_secret());
         let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| SetupError::Key)?;
         bearer.set_sensitive(true);
-        let local = settings.api_url.host().is_some_and(|host| fetch::is_this_machine(&host));
+        let local = settings.api_url.host().is_some_and(|host| is_loopback(&host));
         Ok(Self {
             api: http::client(local).default_headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)])).build()?,
             outputs: fetch::client(local, &settings.output_hosts)?,

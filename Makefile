@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test test-security check openapi client sqlx test-live fmt build
+.PHONY: help demo run stop test test-security test-money check openapi client sqlx test-live fmt build
 
 # Queries are checked against the committed cache, so that nothing needs a database to compile.
 export SQLX_OFFLINE := true
@@ -26,6 +26,9 @@ test: preflight ## Run all tests; brings its own Postgres and simulators
 
 test-security: preflight ## Make every attack the tests know, at length, and print what came of each
 	@scripts/test-security
+
+test-money: preflight ## Move credits in every way at random, at length, against a model; prints each seed
+	@scripts/test-money
 
 check: preflight ## Format, lints, docs, layers, query cache, API document, dependencies, spelling
 	@scripts/check

@@ -6,6 +6,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, get};
 use poem_openapi::{ContactObject, OpenApiService};
 
 use crate::document::Document;
+use crate::endpoints::billing::BillingApi;
 use crate::endpoints::credits::CreditsApi;
 use crate::endpoints::files::find_file;
 use crate::endpoints::generate::GenerateApi;
@@ -13,6 +14,8 @@ use crate::endpoints::generations::GenerationsApi;
 use crate::endpoints::health::HealthApi;
 use crate::endpoints::problems::find_problem;
 use crate::endpoints::status::StatusApi;
+use crate::endpoints::stripe_webhook::StripeWebhookApi;
+use crate::endpoints::subscriptions::SubscriptionsApi;
 use crate::endpoints::webhook::WebhookApi;
 use crate::endpoints::workflows::WorkflowsApi;
 use crate::http::{Cors, Observe, Problems, Routes, Throttle};
@@ -27,11 +30,33 @@ const DESCRIPTION: &str = "AI image generation for e-commerce. A request is paid
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: 'self'; \
     connect-src 'self'; frame-ancestors 'none'";
 
-type Operations = (GenerateApi, StatusApi, GenerationsApi, WorkflowsApi, CreditsApi, WebhookApi, HealthApi);
+type Operations = (
+    GenerateApi,
+    StatusApi,
+    GenerationsApi,
+    WorkflowsApi,
+    CreditsApi,
+    BillingApi,
+    SubscriptionsApi,
+    WebhookApi,
+    StripeWebhookApi,
+    HealthApi,
+);
 
 fn service() -> OpenApiService<Operations, ()> {
     let workflows = WorkflowsApi::default();
-    let operations = (GenerateApi, StatusApi, GenerationsApi, workflows, CreditsApi, WebhookApi, HealthApi);
+    let operations = (
+        GenerateApi,
+        StatusApi,
+        GenerationsApi,
+        workflows,
+        CreditsApi,
+        BillingApi,
+        SubscriptionsApi,
+        WebhookApi,
+        StripeWebhookApi,
+        HealthApi,
+    );
     OpenApiService::new(operations, "ShootX", VERSION)
         .description(DESCRIPTION)
         .contact(ContactObject::new().name("ShootX"))
@@ -94,7 +119,7 @@ mod tests {
         for operation in Operations::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations) {
             let id = operation.operation_id.expect("named");
             let verb = id.split('_').next().expect("never empty");
-            assert!(["create", "find", "list", "cancel", "note"].contains(&verb), "{id}");
+            assert!(["create", "find", "list", "cancel", "resume", "note"].contains(&verb), "{id}");
         }
     }
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use shared::billing::{Stripe, StripeSetupError};
 use shared::clock::Clock;
-use shared::config::{Config, RunPodSettings, StorageBackend};
+use shared::config::{Billing, Config, RunPodSettings, StorageBackend};
 use shared::generation::Limits;
 use shared::images::{self, ImageStore, LocalStore, StoreError};
 use sqlx::PgPool;
+use url::Url;
 
 use crate::auth::{Jwks, TokenVerifier};
+use crate::error::ApiError;
 use crate::estimates::Estimates;
 use crate::limits::{Backlog, Budgets, Turns};
 
@@ -32,6 +35,8 @@ pub struct ApiState {
     /// Of users whose pictures are worked on.
     pub(crate) picture_turns: Arc<Turns>,
     pub(crate) settings: Arc<Settings>,
+    /// Where credits are sold, if they are.
+    billing: Option<Arc<BillingDesk>>,
 }
 
 /// The part of the configuration that requests are answered by.
@@ -43,12 +48,29 @@ pub(crate) struct Settings {
     pub(crate) https: bool,
 }
 
+/// What selling credits takes.
+pub(crate) struct BillingDesk {
+    pub(crate) stripe: Stripe,
+    pub(crate) webhook_secrets: Vec<SecretString>,
+    pub(crate) currency: String,
+    pub(crate) return_url: Url,
+}
+
+/// Why no state can be made of the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("the image store cannot be used")]
+    Images(#[from] StoreError),
+    #[error("the provider of payments cannot be called")]
+    Billing(#[from] StripeSetupError),
+}
+
 impl ApiState {
     /// The state that `config` describes. Makes no call: neither the database nor the network is needed yet.
     ///
     /// # Errors
-    /// When the image store of the settings cannot be used.
-    pub fn new(config: &Config, pool: PgPool, clock: Clock) -> Result<Self, StoreError> {
+    /// When no client can be made for the image store or the provider of payments.
+    pub fn new(config: &Config, pool: PgPool, clock: Clock) -> Result<Self, StateError> {
         let (images, files): (Arc<dyn ImageStore>, _) = match config.storage.backend {
             StorageBackend::Local => {
                 let store = Arc::new(LocalStore::new(&config.storage, &config.public_url, &clock)?);
@@ -72,6 +94,7 @@ impl ApiState {
             cors_origins: config.cors_origins.clone(),
             https: config.public_url.scheme() == "https",
         });
+        let billing = config.billing.as_ref().map(BillingDesk::new).transpose()?.map(Arc::new);
         Ok(Self {
             pool,
             clock,
@@ -83,7 +106,13 @@ impl ApiState {
             budgets: Arc::new(Budgets::new(&config.limits)),
             picture_turns: Arc::new(Turns::new()),
             settings,
+            billing,
         })
+    }
+
+    /// Where credits are sold.
+    pub(crate) fn billing(&self) -> Result<&BillingDesk, ApiError> {
+        self.billing.as_deref().ok_or(ApiError::BillingDisabled)
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -97,5 +126,16 @@ impl ApiState {
             self.estimates.follow(&self.pool),
             self.backlog.follow(&self.pool),
         );
+    }
+}
+
+impl BillingDesk {
+    fn new(settings: &Billing) -> Result<Self, StripeSetupError> {
+        Ok(Self {
+            stripe: Stripe::new(settings)?,
+            webhook_secrets: settings.webhook_secrets.clone(),
+            currency: settings.currency.clone(),
+            return_url: settings.return_url.clone(),
+        })
     }
 }

@@ -8,6 +8,7 @@
 //! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
 //! - [`log_lines`]: what was logged, for tests that read it.
+//! - [`shop`]: what is on sale there, and how it is paid.
 //! - [`books`]: a user's ledger, and what else only the database tells.
 //!
 //! Services never depend on it; their tests do.
@@ -23,5 +24,7 @@ pub mod log_lines;
 pub mod picture_host;
 pub mod postgres;
 pub mod samples;
+pub mod shop;
 pub mod stack;
 pub mod test_stack;
+mod test_user;

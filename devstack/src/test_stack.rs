@@ -3,23 +3,28 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Deref;
 use std::time::Duration;
 
 use api::ApiState;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::config::{Config, Process};
-use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim, Time};
+use simulators::payments::PaymentsHandle;
+use simulators::{
+    PaymentsOptions, PaymentsSim, RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim,
+    Time,
+};
 use tokio::task::JoinHandle;
 use url::Url;
 use uuid::Uuid;
 use worker::WorkerState;
 
 use crate::bucket;
-use crate::client::{Auth, Client, SignedIn};
+use crate::client::{Auth, Client};
 use crate::graph_endpoint;
 use crate::postgres::TestDatabase;
+use crate::shop;
+pub use crate::test_user::TestUser;
 
 /// Steps of [`TestStack::finish`], and how many of them: together longer than any deadline.
 const FINISH_STEP: Duration = Duration::from_secs(5);
@@ -30,6 +35,8 @@ pub struct TestStack {
     pub database: TestDatabase,
     pub runpod: RunPodHandle,
     pub supabase: SupabaseHandle,
+    /// Where payments are made.
+    pub payments: PaymentsHandle,
     /// What [`TestStack::drain`] works with; clone it to act as a second worker.
     pub worker: WorkerState,
     /// The clock of the API and the worker.
@@ -48,27 +55,7 @@ pub struct TestStackBuilder {
     settings: BTreeMap<String, String>,
     runpod: Option<RunPodOptions>,
     supabase: SupabaseOptions,
-}
-
-/// A user with 100 welcome credits, signed in. Derefs to the [`Client`] with her token.
-#[derive(Clone, Debug)]
-pub struct TestUser {
-    pub signed_in: SignedIn,
-    pub client: Client,
-}
-
-impl Deref for TestUser {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl TestUser {
-    pub fn id(&self) -> Uuid {
-        self.signed_in.user_id
-    }
+    payments: Option<PaymentsOptions>,
 }
 
 impl TestStackBuilder {
@@ -106,6 +93,13 @@ impl TestStackBuilder {
         self
     }
 
+    /// The payment simulator's options, instead of a clock that the test moves.
+    #[must_use]
+    pub fn payments(mut self, options: PaymentsOptions) -> Self {
+        self.payments = Some(options);
+        self
+    }
+
     /// Boots it.
     ///
     /// # Panics
@@ -116,12 +110,16 @@ impl TestStackBuilder {
         let runpod = RunPodSim::start(runpod).expect("a free port");
         let supabase = SupabaseOptions { database_url: Some(database.url()), ..self.supabase };
         let supabase = SupabaseSim::start(supabase).expect("a free port");
+        let payments = self.payments.unwrap_or_else(shop::options);
+        let payments = PaymentsSim::start(payments).expect("a free port");
         bucket::make(&supabase).await.expect("the simulator makes buckets");
         let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         let api_url = Url::parse(&format!("http://{address}")).expect("a valid address");
 
+        payments.set_webhook_url(shop::webhook_url(&api_url));
         let mut vars = settings(&runpod, &supabase, &api_url);
+        vars.extend(shop::settings(&payments, &api_url));
         vars.extend(self.settings);
         let mut config = |process, database_url: String| {
             vars.insert("DATABASE_URL".to_owned(), database_url);
@@ -143,6 +141,7 @@ impl TestStackBuilder {
             database,
             runpod,
             supabase,
+            payments,
             clock,
             api_url,
             worker_environment: vars,
@@ -236,6 +235,15 @@ impl TestStack {
         worker::app::drain(&self.worker).await.expect("every step can commit")
     }
 
+    /// Has the provider of payments tell all that happened, and follows it up.
+    ///
+    /// # Panics
+    /// When its calls are not answered, or a step cannot commit.
+    pub async fn settle_payments(&self) {
+        assert!(self.payments.delivered().await, "the payment simulator is still sending");
+        self.drain().await;
+    }
+
     /// Lets time pass: for the database, the API, the worker and the simulators at once.
     ///
     /// # Panics
@@ -245,6 +253,7 @@ impl TestStack {
         self.clock.read_offset(self.database.pool()).await.expect("the database answers");
         self.runpod.advance(by);
         self.supabase.advance(by);
+        self.payments.advance(by);
     }
 
     /// Works and lets time pass until the generation is final, and answers its status.

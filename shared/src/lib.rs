@@ -1,9 +1,10 @@
 //! The domain of ShootX: what a generation is, what it costs, and how it lives.
 //!
 //! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
-//! Ports: [`runpod`], [`images`]. SQL: [`generation`], [`ledger`], [`jobs`], [`db`].
+//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`jobs`], [`db`].
 
 pub mod base64_text;
+pub mod billing;
 pub mod clock;
 pub mod config;
 pub mod credits;
@@ -17,6 +18,7 @@ pub mod jobs;
 pub mod ledger;
 mod loopback;
 pub mod pricing;
+pub mod provider;
 pub mod queue;
 pub mod queue_housekeeping;
 pub mod retry;

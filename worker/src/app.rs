@@ -14,7 +14,7 @@ use crate::fence::{Step, StepResult};
 use crate::queue::{Process, QueueError, Settings};
 use crate::state::WorkerState;
 use crate::steps::{self, StepError};
-use crate::{housekeeping, poller, sweeper};
+use crate::{billing, housekeeping, poller, sweeper};
 
 /// Rounds after which [`drain`] gives up: something keeps making work for itself.
 const DRAIN_ROUNDS_MAX: usize = 1000;
@@ -81,6 +81,11 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
     loops.spawn(async move {
         sweeper::run(swept, stop).await;
         "sweeper"
+    });
+    let (sold, stop) = (state.clone(), stopping.clone());
+    loops.spawn(async move {
+        billing::run(sold, stop).await;
+        "billing"
     });
     let (kept, stop) = (state.pool.clone(), stopping.clone());
     loops.spawn(async move {
@@ -168,6 +173,7 @@ pub async fn drain(state: &WorkerState) -> Result<usize, DrainError> {
         }
         round += poller::tick(state).await?;
         round += sweeper::tick(state).await?;
+        round += billing::tick(state).await?;
         if round == 0 {
             return Ok(moved);
         }

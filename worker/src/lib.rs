@@ -2,10 +2,11 @@
 //!
 //! [`app`] runs the parts: one queue worker per queue ([`queue`]) behind the fences of [`fence`], which call
 //! the [`steps`]; the [`poller`], which learns results; the [`sweeper`], which finds what nothing else will
-//! move; and [`housekeeping`]. Rows are the truth, jobs are wake-ups: any of it may stop at any time.
+//! move; [`billing`], which makes credits of payments; and [`housekeeping`]. Rows are the truth, jobs are wake-ups: any of it may stop at any time.
 
 pub mod app;
 pub mod attend;
+pub mod billing;
 mod doorbell;
 pub mod fence;
 pub mod housekeeping;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use shared::billing::{Stripe, StripeSetupError};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
@@ -26,6 +27,8 @@ pub struct WorkerState {
     pub webhook_secrets: Arc<[SecretString]>,
     /// Whether RunPod is asked to call back; without it results are found by polling alone.
     pub webhooks_enabled: bool,
+    /// Where payments are made, if credits are sold.
+    pub stripe: Option<Stripe>,
 }
 
 /// Why no state can be made of the settings.
@@ -37,6 +40,8 @@ pub enum StateError {
     Images(#[from] StoreError),
     #[error("no client can be made for pictures of customers")]
     Inputs(#[from] FetchError),
+    #[error("the provider of payments cannot be called")]
+    Billing(#[from] StripeSetupError),
     #[error("the graphs are faulty: {}", .0.join("; "))]
     Graphs(Vec<String>),
 }
@@ -55,6 +60,7 @@ impl WorkerState {
             public_url: config.public_url.clone(),
             webhook_secrets: config.webhook_secrets.clone().into(),
             webhooks_enabled: config.webhooks_enabled,
+            stripe: config.billing.as_ref().map(Stripe::new).transpose()?,
             pool,
             clock,
         })

@@ -17,7 +17,11 @@ pub(super) fn add(document: &mut Value) {
     let examples: Value = serde_yaml::from_str(EXAMPLES).expect("examples.json is JSON");
     let paths = document["paths"].as_mapping_mut().expect("an object");
     for (path, operations) in paths {
-        let instance = path.as_str().expect("a string").replace("{generation_id}", EXAMPLE_ID);
+        let instance = path
+            .as_str()
+            .expect("a string")
+            .replace("{generation_id}", EXAMPLE_ID)
+            .replace("{subscription_id}", EXAMPLE_ID);
         for operation in operations.as_mapping_mut().expect("an object").values_mut() {
             let id = operation["operationId"].as_str().expect("every operation has a name").to_owned();
             if id == "create_generation" {

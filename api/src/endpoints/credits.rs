@@ -30,6 +30,9 @@ struct Credits {
     spent_this_month: i32,
     /// Given back since the month began.
     refunded_this_month: i32,
+    /// What she owes since a payment was refunded or disputed after its credits were spent. While there is any, nothing
+    /// new is accepted; the next purchase repays it first.
+    debt: i32,
 }
 
 /// Why credits moved.
@@ -61,6 +64,12 @@ struct EntryBody {
     /// The generation that it pays for or gives back. Null for all other entries.
     #[oai(nullable)]
     generation_id: Option<Uuid>,
+    /// The purchase whose payment brought it or took it back. Null for all other entries.
+    #[oai(nullable)]
+    purchase_id: Option<Uuid>,
+    /// The plan, where a plan is what was bought. Null for all other entries.
+    #[oai(nullable)]
+    plan_id: Option<Uuid>,
     /// When it was written.
     created_at: DateTime<Utc>,
 }
@@ -122,6 +131,7 @@ impl From<Standing> for Credits {
             reserved: standing.reserved.get(),
             spent_this_month: standing.spent_this_month.get(),
             refunded_this_month: standing.refunded_this_month.get(),
+            debt: standing.debt.get(),
         }
     }
 }
@@ -148,6 +158,8 @@ impl From<Entry> for EntryBody {
             kind: entry.kind.into(),
             reason: entry.reason,
             generation_id: entry.generation_id.map(|id| id.0),
+            purchase_id: entry.purchase_id,
+            plan_id: entry.plan_id,
             created_at: entry.created_at,
         }
     }

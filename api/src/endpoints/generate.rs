@@ -28,7 +28,7 @@ use crate::state::ApiState;
 /// When a client should look at the status first, and then again, in seconds.
 pub(super) const POLL_HINT_S: u16 = 2;
 /// Marks an answer that repeats an earlier one under the same idempotency key.
-const REPLAYED: &str = "idempotent-replayed";
+pub(super) const REPLAYED: &str = "idempotent-replayed";
 
 pub(crate) struct GenerateApi;
 

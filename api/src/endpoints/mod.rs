@@ -1,5 +1,8 @@
 //! One file a resource. An endpoint parses, calls one use case, answers.
 
+pub(crate) mod billing;
+mod billing_bodies;
+mod checkout;
 pub(crate) mod credits;
 pub(crate) mod files;
 pub(crate) mod generate;
@@ -11,6 +14,8 @@ mod input_schema;
 mod parameter_schema;
 pub(crate) mod problems;
 pub(crate) mod status;
+pub(crate) mod stripe_webhook;
+pub(crate) mod subscriptions;
 pub(crate) mod webhook;
 pub(crate) mod workflows;
 
@@ -31,6 +36,8 @@ pub(crate) enum Tag {
     Workflows,
     /// What the caller can spend.
     Credits,
+    /// Buying credits, once or by a plan.
+    Billing,
     /// Where the provider calls back.
     Webhooks,
     /// Whether the service works.

@@ -11,14 +11,19 @@ pub(crate) enum Code {
     InvalidToken,
     InvalidSignature,
     InsufficientCredits,
+    DebtOpen,
     Forbidden,
     UserMismatch,
     AnonymousUser,
     NoProfile,
     NotFound,
     ProjectNotFound,
+    BillingDisabled,
+    OfferNotFound,
     MethodNotAllowed,
     RequestTimeout,
+    AlreadySubscribed,
+    SubscriptionEnded,
     PayloadTooLarge,
     UnsupportedMediaType,
     UnsupportedPicture,
@@ -33,19 +38,24 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
         Self::InsufficientCredits,
+        Self::DebtOpen,
         Self::Forbidden,
         Self::UserMismatch,
         Self::AnonymousUser,
         Self::NoProfile,
         Self::NotFound,
         Self::ProjectNotFound,
+        Self::BillingDisabled,
+        Self::OfferNotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::AlreadySubscribed,
+        Self::SubscriptionEnded,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedPicture,
@@ -90,6 +100,9 @@ impl Code {
             Self::InsufficientCredits => {
                 "The request costs `price` and the balance is `balance`. Nothing was charged. Add credits, or ask for fewer outputs."
             }
+            Self::DebtOpen => {
+                "A payment was refunded or disputed after its credits were spent; `debt` says how many are owed. The next purchase repays them first. Nothing was charged."
+            }
             Self::Forbidden => "The caller is known but may not do this.",
             Self::UserMismatch => {
                 "`user_id` may be left out; where it is sent it must be the id of the token's own user."
@@ -98,8 +111,14 @@ impl Code {
             Self::NoProfile => "The user's profile does not exist, for example because it was deleted. Sign up again.",
             Self::NotFound => "There is no such thing here, or it belongs to someone else.",
             Self::ProjectNotFound => "`project_id` must name one of the caller's own projects.",
+            Self::BillingDisabled => "This deployment sells no credits.",
+            Self::OfferNotFound => "There is no such pack or plan, or it is not on sale. List what is.",
             Self::MethodNotAllowed => "The address exists; `Allow` lists the methods it answers.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
+            Self::AlreadySubscribed => {
+                "A user has one subscription at a time. Have it end with its period before another begins."
+            }
+            Self::SubscriptionEnded => "A subscription that has ended cannot be changed. Subscribe anew.",
             Self::PayloadTooLarge => "The body is over the limit that `detail` names.",
             Self::UnsupportedMediaType => "Send the body as `application/json`.",
             Self::UnsupportedPicture => {
@@ -127,14 +146,19 @@ impl Code {
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid-token", "No valid token"),
             Self::InvalidSignature => (StatusCode::UNAUTHORIZED, "invalid-signature", "No valid signature"),
             Self::InsufficientCredits => (StatusCode::PAYMENT_REQUIRED, "insufficient-credits", "Too few credits"),
+            Self::DebtOpen => (StatusCode::PAYMENT_REQUIRED, "debt-open", "Credits are owed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::UserMismatch => (StatusCode::FORBIDDEN, "user-mismatch", "Another user's id"),
             Self::AnonymousUser => (StatusCode::FORBIDDEN, "anonymous-user", "Anonymous users cannot do this"),
             Self::NoProfile => (StatusCode::FORBIDDEN, "no-profile", "No profile"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::ProjectNotFound => (StatusCode::NOT_FOUND, "project-not-found", "Project not found"),
+            Self::BillingDisabled => (StatusCode::NOT_FOUND, "billing-disabled", "Nothing is sold here"),
+            Self::OfferNotFound => (StatusCode::NOT_FOUND, "offer-not-found", "Offer not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body took too long"),
+            Self::AlreadySubscribed => (StatusCode::CONFLICT, "already-subscribed", "Already subscribed"),
+            Self::SubscriptionEnded => (StatusCode::CONFLICT, "subscription-ended", "The subscription has ended"),
             Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")

@@ -15,9 +15,12 @@ use std::time::Duration;
 
 use poem::error::ResponseError;
 use poem::http::StatusCode;
+use shared::billing::purchase::PurchaseError;
+use shared::billing::subscription::ChangeError;
 use shared::credits::Credits;
 use shared::generation::{AcceptError, CancelError};
 use shared::images::{BadLink, OpenError, StoreError};
+use shared::provider::ProviderError;
 use shared::workflow::{Fault, NO_SUCH_PICTURE};
 
 pub(crate) use code::Code;
@@ -28,6 +31,8 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
 /// When one of a user's generations may have ended.
 const OPEN_RETRY: Duration = Duration::from_secs(5);
+/// When one of a user's open checkouts may have expired.
+const CHECKOUT_RETRY: Duration = Duration::from_mins(10);
 /// When a full queue may have room.
 const QUEUE_RETRY: Duration = Duration::from_secs(30);
 
@@ -43,6 +48,8 @@ pub(crate) enum ApiError {
     InvalidSignature,
     #[error("this costs {price} and the balance is {balance}")]
     InsufficientCredits { price: Credits, balance: Credits },
+    #[error("you owe {debt} since a payment was taken back")]
+    DebtOpen { debt: Credits },
     #[error("not allowed")]
     Forbidden,
     #[error("user_id is not the id of the token's user")]
@@ -55,10 +62,18 @@ pub(crate) enum ApiError {
     NotFound,
     #[error("there is no such project of yours")]
     ProjectNotFound,
+    #[error("nothing is sold here")]
+    BillingDisabled,
+    #[error("there is no such offer")]
+    OfferNotFound,
     #[error("this address does not answer that method")]
     MethodNotAllowed,
     #[error("the body did not arrive within {} seconds", .0.as_secs())]
     RequestTimeout(Duration),
+    #[error("you have a subscription already")]
+    AlreadySubscribed,
+    #[error("the subscription has ended, or is not billed here")]
+    SubscriptionEnded,
     /// `0` names the limit.
     #[error("{0}")]
     PayloadTooLarge(String),
@@ -96,14 +111,19 @@ impl ApiError {
             Self::InvalidToken => Code::InvalidToken,
             Self::InvalidSignature => Code::InvalidSignature,
             Self::InsufficientCredits { .. } => Code::InsufficientCredits,
+            Self::DebtOpen { .. } => Code::DebtOpen,
             Self::Forbidden => Code::Forbidden,
             Self::UserMismatch => Code::UserMismatch,
             Self::AnonymousUser => Code::AnonymousUser,
             Self::NoProfile => Code::NoProfile,
             Self::NotFound => Code::NotFound,
             Self::ProjectNotFound => Code::ProjectNotFound,
+            Self::BillingDisabled => Code::BillingDisabled,
+            Self::OfferNotFound => Code::OfferNotFound,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout(_) => Code::RequestTimeout,
+            Self::AlreadySubscribed => Code::AlreadySubscribed,
+            Self::SubscriptionEnded => Code::SubscriptionEnded,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::UnsupportedPicture(_) => Code::UnsupportedPicture,
@@ -164,6 +184,7 @@ impl From<AcceptError> for ApiError {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::InsufficientCredits { price, balance } => Self::InsufficientCredits { price, balance },
+            AcceptError::DebtOpen { debt } => Self::DebtOpen { debt },
             AcceptError::RateLimited { allowance } => Self::RateLimited { retry_after: allowance.next_in() },
             AcceptError::TooManyOpen { runs_open_max } => Self::TooManyGenerations { runs_open_max },
             AcceptError::KeyReused => Self::KeyReused,
@@ -174,6 +195,43 @@ impl From<AcceptError> for ApiError {
                 Self::InvalidRequest(pointers.into_iter().map(fault).collect())
             }
             AcceptError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<PurchaseError> for ApiError {
+    fn from(error: PurchaseError) -> Self {
+        match error {
+            PurchaseError::NotOnSale => Self::OfferNotFound,
+            PurchaseError::AlreadySubscribed => Self::AlreadySubscribed,
+            PurchaseError::KeyReused => Self::KeyReused,
+            PurchaseError::TooManyOpen => Self::RateLimited { retry_after: CHECKOUT_RETRY },
+            PurchaseError::NoProfile => Self::NoProfile,
+            PurchaseError::Provider(error) => error.into(),
+            PurchaseError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotFound => Self::NotFound,
+            ChangeError::Ended => Self::SubscriptionEnded,
+            ChangeError::Provider(error) => error.into(),
+            ChangeError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::Unavailable { .. } => Self::unavailable(error),
+            // It refused what we made, or what it gave us is gone there.
+            ProviderError::Rejected { .. } | ProviderError::Unknown { .. } | ProviderError::NotFound => {
+                Self::internal(error)
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Problem {
     price: Option<i32>,
     /// What the caller has, in credits. With `insufficient-credits` only.
     balance: Option<i32>,
+    /// What the caller owes, in credits. With `debt-open` only.
+    debt: Option<i32>,
 }
 
 /// One fault of a body.
@@ -53,6 +55,7 @@ impl Problem {
             ApiError::InsufficientCredits { price, balance } => (Some(price.get()), Some(balance.get())),
             _ => (None, None),
         };
+        let debt = if let ApiError::DebtOpen { debt } = error { Some(debt.get()) } else { None };
         Self {
             kind: format!("/problems/{}", code.as_str()),
             title: code.title().to_owned(),
@@ -64,6 +67,7 @@ impl Problem {
             errors: faults(error),
             price,
             balance,
+            debt,
         }
     }
 

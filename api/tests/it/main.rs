@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod billing;
 mod cancel;
 mod create_generation;
 mod credits;

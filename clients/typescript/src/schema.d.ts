@@ -155,6 +155,142 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/billing/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plans on offer */
+        get: operations["list_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/packs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The packs of credits on sale */
+        get: operations["list_packs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credits/purchase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy a pack of credits
+         * @description Answers the address of a checkout page, which can be paid for an hour. The credits are there seconds after
+         *     the payment, and once. With an `Idempotency-Key` a repeat within 24 hours is the same purchase.
+         */
+        post: operations["create_purchase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/billing/invoices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's invoices, newest first
+         * @description Follow `next` until it is null. Packs have none: they are lines of the ledger, and the payment's provider sends
+         *     a receipt.
+         */
+        get: operations["list_invoices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's subscriptions, newest first */
+        get: operations["list_subscriptions"];
+        put?: never;
+        /**
+         * Subscribe to a plan
+         * @description Answers the address of a checkout page, which can be paid for an hour. The credits of the first month are there
+         *     seconds after the payment. Price and credits stay as they were then, as long as the subscription goes on. To
+         *     change plans, have the present one end first.
+         */
+        post: operations["create_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/subscriptions/{subscription_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a subscription end with its period
+         * @description What is paid stays paid: the credits of the months that are left still come.
+         */
+        post: operations["cancel_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/subscriptions/{subscription_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a subscription go on after all */
+        post: operations["resume_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhook/comfyui": {
         parameters: {
             query?: never;
@@ -170,6 +306,26 @@ export interface paths {
          *     to 32 MiB; one that cannot be read still counts as a call.
          */
         post: operations["note_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stripe calls
+         * @description Answers 200 as soon as the event is kept, also when it comes twice or means nothing here.
+         */
+        post: operations["note_payment_event"];
         delete?: never;
         options?: never;
         head?: never;
@@ -308,6 +464,24 @@ export interface components {
             /** @description Words to find it by. */
             tags?: string[] | null;
         };
+        /**
+         * Checkout
+         * @description A page on which something can be paid.
+         */
+        Checkout: {
+            /**
+             * Format: uuid
+             * @description Names the purchase; the page that the customer comes back to is told it.
+             */
+            purchase_id: string;
+            /** @description Where the customer pays. */
+            checkout_url: string;
+            /**
+             * Format: date-time
+             * @description Until when she can.
+             */
+            expires_at: string;
+        };
         /** @description A product in another colour, its texture kept. */
         ColorChangeInput: {
             /** @description The product. */
@@ -417,6 +591,12 @@ export interface components {
              * @description Given back since the month began.
              */
             refunded_this_month: number;
+            /**
+             * Format: int32
+             * @description What she owes since a payment was refunded or disputed after its credits were spent. While there is any, nothing
+             *     new is accepted; the next purchase repays it first.
+             */
+            debt: number;
         };
         /** @description A request to run one workflow; `workflow_type` decides its form. Every name may also be spelt in camelCase (`ageRange` for `age_range`), `null` counts as left out, and a name that is not listed is refused. */
         GenerateRequest: components["schemas"]["ModelRequest"] | components["schemas"]["TryonRequest"] | components["schemas"]["ColorChangeRequest"] | components["schemas"]["UpscaleRequest"] | components["schemas"]["GraphicTransferRequest"] | components["schemas"]["ResizeRequest"] | components["schemas"]["BackgroundRequest"] | components["schemas"]["LifestyleRequest"] | components["schemas"]["VideoRequest"] | components["schemas"]["PosterRequest"];
@@ -575,6 +755,48 @@ export interface components {
             status: string;
         };
         /**
+         * Invoice
+         * @description An invoice for one interval of a plan.
+         */
+        Invoice: {
+            /**
+             * Format: uuid
+             * @description Names the invoice.
+             */
+            invoice_id: string;
+            /** @description Its number, as it is printed on it. */
+            invoice_number: string;
+            /** @description The plan it is for. */
+            plan_name: string;
+            /**
+             * Format: int64
+             * @description Its total, in cents of the currency it was paid in.
+             */
+            amount_cents: number;
+            /** @description Whether it is paid. */
+            status: components["schemas"]["InvoiceStatus"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            date: string;
+        };
+        /**
+         * InvoicePage
+         * @description One page of invoices.
+         */
+        InvoicePage: {
+            /** @description Newest first. */
+            items: components["schemas"]["Invoice"][];
+            /** @description The `cursor` of the page after this one; null on the last. */
+            next?: string | null;
+        };
+        /**
+         * @description Whether an invoice is paid.
+         * @enum {string}
+         */
+        InvoiceStatus: "paid" | "pending" | "failed";
+        /**
          * LedgerEntry
          * @description One change of a user's balance. It is never changed or deleted.
          */
@@ -598,6 +820,16 @@ export interface components {
              * @description The generation that it pays for or gives back. Null for all other entries.
              */
             generation_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The purchase whose payment brought it or took it back. Null for all other entries.
+             */
+            purchase_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The plan, where a plan is what was bought. Null for all other entries.
+             */
+            plan_id?: string | null;
             /**
              * Format: date-time
              * @description When it was written.
@@ -767,8 +999,84 @@ export interface components {
             /** @description Words to find it by. */
             tags?: string[] | null;
         };
+        /**
+         * Pack
+         * @description Credits to be bought once.
+         */
+        Pack: {
+            /** @description Names the pack. */
+            pack_id: string;
+            /** @description What customers read. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Credits it brings.
+             */
+            credits: number;
+            /**
+             * Format: int32
+             * @description Its price, in cents of `currency`.
+             */
+            amount_cents: number;
+            /** @description Three letters, as in ISO 4217. */
+            currency: string;
+        };
+        /**
+         * Packs
+         * @description All packs.
+         */
+        Packs: {
+            /** @description The cheapest first. */
+            items: components["schemas"]["Pack"][];
+        };
         /** @description A picture, in one of three forms: the storage path of one of the caller's own uploads (`{user_id}/uploads/…`) or of an output of hers (`{user_id}/{generation_id}/1.webp`); an `https` address of at most 2048 characters, which is fetched without cookies and without following redirects, up to 30 MB; or the file itself as base64, with or without `data:image/png;base64,` before it, within the 16 MiB of the request. PNG, JPEG and WebP are taken, known by their first bytes; all else is refused. Larger pictures are scaled down before they are used. */
         Picture: string;
+        /**
+         * Plan
+         * @description Credits every month, paid by the month or the year. Unused credits stay.
+         */
+        Plan: {
+            /**
+             * Format: uuid
+             * @description Names the plan.
+             */
+            plan_id: string;
+            /** @description What customers read. */
+            name: string;
+            /** @description A sentence about it. */
+            description?: string | null;
+            /** @description How often it is paid. */
+            interval: components["schemas"]["PlanInterval"];
+            /**
+             * Format: int32
+             * @description Credits that come each month, also of a plan that is paid by the year.
+             */
+            credits_per_month: number;
+            /**
+             * Format: int64
+             * @description The price of one interval, in cents of `currency`.
+             */
+            amount_cents: number;
+            /** @description Three letters, as in ISO 4217. */
+            currency: string;
+            /** @description Whether it can be subscribed to here. */
+            for_sale: boolean;
+            /** @description What it brings besides. */
+            features: string[];
+        };
+        /**
+         * @description How often a plan is paid.
+         * @enum {string}
+         */
+        PlanInterval: "monthly" | "yearly";
+        /**
+         * Plans
+         * @description All plans.
+         */
+        Plans: {
+            /** @description The cheapest first. */
+            items: components["schemas"]["Plan"][];
+        };
         /** @description A post for social media. */
         PosterInput: {
             /** @description What the poster shows. */
@@ -891,12 +1199,17 @@ export interface components {
              * @description What the caller has, in credits. With `insufficient-credits` only.
              */
             balance?: number;
+            /**
+             * Format: int32
+             * @description What the caller owes, in credits. With `debt-open` only.
+             */
+            debt?: number;
         };
         /**
          * @description The stable name of a problem: the last part of its `type`, and its `code`.
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "method-not-allowed" | "request-timeout" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
+        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "debt-open" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "billing-disabled" | "offer-not-found" | "method-not-allowed" | "request-timeout" | "already-subscribed" | "subscription-ended" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
         /**
          * ProblemFault
          * @description One fault of a body.
@@ -906,6 +1219,13 @@ export interface components {
             pointer: string;
             /** @description What is wrong with it. */
             detail: string;
+        };
+        /** @description Which pack is bought. */
+        PurchaseRequest: {
+            /** @description The `pack_id` of `list_packs`. */
+            pack_id: string;
+        } & {
+            [key: string]: unknown;
         };
         /** @description A picture brought to another size and shape. */
         ResizeInput: {
@@ -977,6 +1297,66 @@ export interface components {
          * @enum {string}
          */
         Status: "processing" | "completed" | "failed";
+        /**
+         * Subscription
+         * @description A subscription to a plan.
+         */
+        Subscription: {
+            /**
+             * Format: uuid
+             * @description Names the subscription.
+             */
+            subscription_id: string;
+            /**
+             * Format: uuid
+             * @description The plan.
+             */
+            plan_id: string;
+            /** @description The plan's name. */
+            plan_name: string;
+            /** @description How it stands. */
+            status: components["schemas"]["SubscriptionStatus"];
+            /**
+             * Format: date-time
+             * @description When what is paid began.
+             */
+            current_period_start?: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends: it is renewed then, unless `cancel_at_period_end`.
+             */
+            current_period_end?: string | null;
+            /** @description Whether it ends then. */
+            cancel_at_period_end: boolean;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            created_at: string;
+        };
+        /** @description Which plan is subscribed to. */
+        SubscriptionRequest: {
+            /**
+             * Format: uuid
+             * @description The `plan_id` of `list_plans`.
+             */
+            plan_id: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description How a subscription stands.
+         * @enum {string}
+         */
+        SubscriptionStatus: "active" | "past_due" | "cancelled" | "expired";
+        /**
+         * Subscriptions
+         * @description A user's subscriptions.
+         */
+        Subscriptions: {
+            /** @description Newest first; the last 100. */
+            items: components["schemas"]["Subscription"][];
+        };
         /** @description A garment placed on a model. */
         TryonInput: {
             /** @description Who wears the garment. */
@@ -2230,7 +2610,8 @@ export interface operations {
                      *       "balance": 98,
                      *       "reserved": 2,
                      *       "spent_this_month": 12,
-                     *       "refunded_this_month": 3
+                     *       "refunded_this_month": 3,
+                     *       "debt": 0
                      *     }
                      */
                     "application/json": components["schemas"]["Credits"];
@@ -2357,6 +2738,8 @@ export interface operations {
                      *           "type": "refund",
                      *           "reason": "Refund: 3 of 4 outputs were delivered",
                      *           "generation_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *           "purchase_id": null,
+                     *           "plan_id": null,
                      *           "created_at": "2026-11-22T10:15:58Z"
                      *         },
                      *         {
@@ -2365,6 +2748,8 @@ export interface operations {
                      *           "type": "generation",
                      *           "reason": "Reserved for a generation: Try-on × 4",
                      *           "generation_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *           "purchase_id": null,
+                     *           "plan_id": null,
                      *           "created_at": "2026-11-22T10:15:30Z"
                      *         },
                      *         {
@@ -2373,6 +2758,8 @@ export interface operations {
                      *           "type": "grant",
                      *           "reason": "Welcome credits",
                      *           "generation_id": null,
+                     *           "purchase_id": null,
+                     *           "plan_id": null,
                      *           "created_at": "2026-11-01T08:00:00Z"
                      *         }
                      *       ],
@@ -2490,6 +2877,1717 @@ export interface operations {
             };
         };
     };
+    list_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "plan_id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d",
+                     *           "name": "Pro",
+                     *           "description": "For brands that publish every week",
+                     *           "interval": "monthly",
+                     *           "credits_per_month": 500,
+                     *           "amount_cents": 2900,
+                     *           "currency": "usd",
+                     *           "for_sale": true,
+                     *           "features": [
+                     *             "Video",
+                     *             "Priority"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Plans"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/billing/plans",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_packs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "pack_id": "starter",
+                     *           "name": "Starter",
+                     *           "credits": 100,
+                     *           "amount_cents": 900,
+                     *           "currency": "usd"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Packs"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/billing/packs",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_purchase: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The caller's name for this intent. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PurchaseRequest"];
+            };
+        };
+        responses: {
+            /** @description A page on which it can be paid. */
+            201: {
+                headers: {
+                    /** @description `true` where an earlier answer is repeated. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "purchase_id": "01983c60-1f2e-7a90-b6c4-7d8e9f0a1b2c",
+                     *       "checkout_url": "https://checkout.stripe.com/c/pay/cs_live_a1B2c3",
+                     *       "expires_at": "2026-11-22T11:20:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Checkout"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/forbidden",
+                     *       "title": "Not allowed",
+                     *       "status": 403,
+                     *       "detail": "not allowed",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "forbidden",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Offer not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/offer-not-found",
+                     *       "title": "Offer not found",
+                     *       "status": 404,
+                     *       "detail": "there is no such offer",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "offer-not-found",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/request-timeout",
+                     *       "title": "The body took too long",
+                     *       "status": 408,
+                     *       "detail": "the body did not arrive within 30 seconds",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "request-timeout",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Already subscribed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/already-subscribed",
+                     *       "title": "Already subscribed",
+                     *       "status": 409,
+                     *       "detail": "you have a subscription already",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "already-subscribed",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Body too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/payload-too-large",
+                     *       "title": "Body too large",
+                     *       "status": 413,
+                     *       "detail": "the body is over 16777216 bytes",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "payload-too-large",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unsupported-media-type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "the body must be sent as application/json",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "unsupported-media-type",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-request",
+                     *       "title": "Invalid request",
+                     *       "status": 422,
+                     *       "detail": "2 faults",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "invalid-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/input_data/ageRange",
+                     *           "detail": "must be one of 18-25, 25-35, 35-50, 50+"
+                     *         },
+                     *         {
+                     *           "pointer": "/settings/output_count",
+                     *           "detail": "must be a whole number from 1 to 4"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/credits/purchase",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_invoices: {
+        parameters: {
+            query?: {
+                /** @description Where to go on: the `next` of the page before. */
+                cursor?: string;
+                /** @description Most invoices on the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "invoice_id": "01983c62-4b5c-7d6e-9f70-a1b2c3d4e5f6",
+                     *           "invoice_number": "F3B2A1C0-0001",
+                     *           "plan_name": "Pro",
+                     *           "amount_cents": 2900,
+                     *           "status": "paid",
+                     *           "date": "2026-11-22T10:26:10Z"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvoicePage"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/billing/invoices",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "subscription_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *           "plan_id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d",
+                     *           "plan_name": "Pro",
+                     *           "status": "active",
+                     *           "current_period_start": "2026-11-22T10:26:10Z",
+                     *           "current_period_end": "2026-12-22T10:26:10Z",
+                     *           "cancel_at_period_end": false,
+                     *           "created_at": "2026-11-22T10:26:12Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Subscriptions"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_subscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The caller's name for this intent. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionRequest"];
+            };
+        };
+        responses: {
+            /** @description A page on which it can be paid. */
+            201: {
+                headers: {
+                    /** @description `true` where an earlier answer is repeated. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "purchase_id": "01983c61-3a4b-7c5d-8e6f-9a0b1c2d3e4f",
+                     *       "checkout_url": "https://checkout.stripe.com/c/pay/cs_live_d4E5f6",
+                     *       "expires_at": "2026-11-22T11:25:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Checkout"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/forbidden",
+                     *       "title": "Not allowed",
+                     *       "status": 403,
+                     *       "detail": "not allowed",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "forbidden",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Offer not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/offer-not-found",
+                     *       "title": "Offer not found",
+                     *       "status": 404,
+                     *       "detail": "there is no such offer",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "offer-not-found",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/request-timeout",
+                     *       "title": "The body took too long",
+                     *       "status": 408,
+                     *       "detail": "the body did not arrive within 30 seconds",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "request-timeout",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Already subscribed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/already-subscribed",
+                     *       "title": "Already subscribed",
+                     *       "status": 409,
+                     *       "detail": "you have a subscription already",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "already-subscribed",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Body too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/payload-too-large",
+                     *       "title": "Body too large",
+                     *       "status": 413,
+                     *       "detail": "the body is over 16777216 bytes",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "payload-too-large",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unsupported-media-type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "the body must be sent as application/json",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "unsupported-media-type",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-request",
+                     *       "title": "Invalid request",
+                     *       "status": 422,
+                     *       "detail": "2 faults",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "invalid-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/input_data/ageRange",
+                     *           "detail": "must be one of 18-25, 25-35, 35-50, 50+"
+                     *         },
+                     *         {
+                     *           "pointer": "/settings/output_count",
+                     *           "detail": "must be a whole number from 1 to 4"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/subscriptions",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The subscription. */
+                subscription_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "subscription_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "plan_id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d",
+                     *       "plan_name": "Pro",
+                     *       "status": "active",
+                     *       "current_period_start": "2026-11-22T10:26:10Z",
+                     *       "current_period_end": "2026-12-22T10:26:10Z",
+                     *       "cancel_at_period_end": true,
+                     *       "created_at": "2026-11-22T10:26:12Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The subscription. */
+                subscription_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "subscription_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "plan_id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d",
+                     *       "plan_name": "Pro",
+                     *       "status": "active",
+                     *       "current_period_start": "2026-11-22T10:26:10Z",
+                     *       "current_period_end": "2026-12-22T10:26:10Z",
+                     *       "cancel_at_period_end": false,
+                     *       "created_at": "2026-11-22T10:26:12Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The subscription has ended */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/subscription-ended",
+                     *       "title": "The subscription has ended",
+                     *       "status": 409,
+                     *       "detail": "the subscription has ended, or is not billed here",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "subscription-ended",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     note_webhook: {
         parameters: {
             query?: {
@@ -2592,6 +4690,191 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "a part of the service does not answer at present",
                      *       "instance": "/api/v1/webhook/comfyui",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_payment_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `t=<unix seconds>,v1=<signature>`, one signature or several. */
+                "Stripe-Signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-signature",
+                     *       "title": "No valid signature",
+                     *       "status": 401,
+                     *       "detail": "the signature is missing, wrong or expired",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "invalid-signature",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is sold here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/billing-disabled",
+                     *       "title": "Nothing is sold here",
+                     *       "status": 404,
+                     *       "detail": "nothing is sold here",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "billing-disabled",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/request-timeout",
+                     *       "title": "The body took too long",
+                     *       "status": 408,
+                     *       "detail": "the body did not arrive within 30 seconds",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "request-timeout",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Body too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/payload-too-large",
+                     *       "title": "Body too large",
+                     *       "status": 413,
+                     *       "detail": "the body is over 16777216 bytes",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "payload-too-large",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/webhook/stripe",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/webhook/stripe",
                      *       "code": "unavailable",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
@@ -145,6 +145,32 @@ impl Client {
     /// When there is no answer.
     pub async fn workflows(&self) -> anyhow::Result<Answer> {
         self.get("/api/v1/workflows").await
+    }
+
+    /// `POST` to `path` with a body, under an idempotency key or none.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: &Value, key: Option<&str>) -> anyhow::Result<Answer> {
+        let request = self.request(Method::POST, path).json(body);
+        let request = if let Some(key) = key { request.header("Idempotency-Key", key) } else { request };
+        self.send(request).await
+    }
+
+    /// `POST /api/v1/credits/purchase`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn buy(&self, pack_id: &str) -> anyhow::Result<Answer> {
+        self.post("/api/v1/credits/purchase", &json!({ "pack_id": pack_id }), None).await
+    }
+
+    /// `POST /api/v1/subscriptions`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn subscribe(&self, plan_id: Uuid) -> anyhow::Result<Answer> {
+        self.post("/api/v1/subscriptions", &json!({ "plan_id": plan_id }), None).await
     }
 
     /// The balance that `GET /api/v1/credits` tells.

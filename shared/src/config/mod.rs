@@ -3,6 +3,7 @@
 //! `deploy/env.template` lists them all with their defaults; a test holds it against this module.
 //! Each variable may instead be given as `NAME_FILE`, the path of a file that holds the value.
 
+mod billing;
 mod endpoints;
 mod limits;
 mod read;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use url::Url;
 
+pub use billing::Billing;
 pub use limits::ApiLimits;
 use reader::Reader;
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub log_format: LogFormat,
     pub limits: ApiLimits,
+    /// How credits are sold, where they are.
+    pub billing: Option<Billing>,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::{ApiLimits, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
+use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
 use super::{endpoints, rules, secret};
 
 impl Config {
@@ -42,6 +42,7 @@ impl Config {
             tls: Tls::read(reader),
             log_format: reader.parsed("LOG_FORMAT", "json or pretty", "json", rules::log_format),
             limits: ApiLimits::read(reader),
+            billing: Billing::read(reader),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

@@ -73,6 +73,12 @@ pub enum AcceptError {
         /// What there is.
         balance: Credits,
     },
+    /// A payment was taken back after its credits were spent.
+    #[error("{debt} are owed")]
+    DebtOpen {
+        /// How many.
+        debt: Credits,
+    },
     /// The user asks too often.
     #[error("too many requests; next in {:?}", .allowance.next_in())]
     RateLimited {
@@ -186,6 +192,8 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         AcceptError::ProjectNotFound
     } else if !row.within_limit {
         refusal(pool, new).await?
+    } else if !row.debt.is_zero() {
+        AcceptError::DebtOpen { debt: row.debt }
     } else {
         // As it is now: the statement's snapshot may be older than a request it waited for.
         AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }

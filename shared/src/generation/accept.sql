@@ -19,7 +19,8 @@ with asked as (
     select exists (select from public.profiles, asked where profiles.id = asked.user_id) as user_known,
            asked.project_id is null or exists (
                select from public.projects
-               where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known
+               where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known,
+           coalesce((select credits from gateway.debt where debt.user_id = asked.user_id), 0) as debt
     from asked
 ), limited as (
     insert into gateway.user_limit as held (user_id, full_at)
@@ -38,8 +39,9 @@ with asked as (
 ), reserved as (
     update public.credits
     set balance = credits.balance - asked.price, updated_at = now()
-    from asked, limited
-    where credits.user_id = limited.user_id and credits.balance >= asked.price
+    from asked, limited, known
+    -- A reversal that has not been seen here has left no balance.
+    where credits.user_id = limited.user_id and credits.balance >= asked.price and known.debt = 0
     returning credits.user_id
 ), generation as (
     insert into public.generations
@@ -80,6 +82,7 @@ select exists (select from reserved) as "accepted!",
        exists (select from limited) as "within_limit!",
        user_known as "user_known!",
        project_known as "project_known!",
+       debt as "debt!: Credits",
        (select fingerprint from replay) as replay_fingerprint,
        (select response from replay) as replay_response,
        -- Where it was charged, the row shows what it was before.

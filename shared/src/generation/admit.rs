@@ -35,12 +35,13 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
     )
     .fetch_one(pool)
     .await?;
-    let balance: Credits = row.balance;
+    let (balance, debt): (Credits, Credits) = (row.balance, row.debt);
     match (row.replay_fingerprint, row.replay_response) {
         (Some(stored), Some(response)) => accept::replay(&stored, response, &new.request.fingerprint()).map(Some),
         _ if !row.user_known => Err(AcceptError::NoProfile),
         _ if !row.project_known => Err(AcceptError::ProjectNotFound),
         _ if !row.within_limit => Err(accept::refusal(pool, new).await?),
+        _ if !debt.is_zero() => Err(AcceptError::DebtOpen { debt }),
         _ if balance < price => Err(AcceptError::InsufficientCredits { price, balance }),
         _ if !row.missing.is_empty() => {
             Err(AcceptError::NoSuchOutput { pointers: pointers(new.request, &row.missing) })

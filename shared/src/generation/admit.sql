@@ -10,7 +10,8 @@ with asked as (
     select exists (select from public.profiles, asked where profiles.id = asked.user_id) as user_known,
            asked.project_id is null or exists (
                select from public.projects
-               where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known
+               where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known,
+           coalesce((select credits from gateway.debt where debt.user_id = asked.user_id), 0) as debt
     from asked
 ), limited as (
     insert into gateway.user_limit as held (user_id, full_at)
@@ -27,6 +28,7 @@ with asked as (
 select exists (select from limited) as "within_limit!",
        user_known as "user_known!",
        project_known as "project_known!",
+       debt as "debt!: Credits",
        (select fingerprint from replay) as replay_fingerprint,
        (select response from replay) as replay_response,
        coalesce((select balance from public.credits where credits.user_id = asked.user_id), 0) as "balance!: Credits",

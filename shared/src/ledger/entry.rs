@@ -78,7 +78,7 @@ impl EntryKind {
             Self::Grant if is_welcome => "Welcome credits".to_owned(),
             Self::Grant => described("Given to you"),
             Self::Adjustment => described("Correction"),
-            Self::Reversal => described("Taken back with its payment"),
+            Self::Reversal => entry.description.unwrap_or("Taken back with its payment").to_owned(),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! At every commit `credits.balance` equals the sum of the user's `credit_transactions.amount` and is not
 //! negative. A reservation is a negative `generation` entry, written by `generation::accept` with the run it
 //! pays for; what is not delivered comes back as one `refund` entry, written by `generation::store` with the
-//! settlement. `entry_key` is unique: that is what makes every entry happen once.
+//! settlement. `entry_key` is unique: that is what makes every entry happen once. What a reversal finds spent is a
+//! [`debt`].
 
+pub mod debt;
 mod entry;
 mod reconcile;
 mod statement;
@@ -13,4 +15,4 @@ mod store;
 pub use entry::EntryKind;
 pub use reconcile::{Difference, reconcile};
 pub use statement::{Entry, Standing, list_entries, standing};
-pub use store::{balance, refund};
+pub use store::{NewEntry, add, balance, refund};

@@ -15,6 +15,17 @@ with entries as (
                 then price::bigint - price::bigint * coalesce(outputs_delivered, 0) / outputs_asked
                 else 0 end as owed
     from gateway.run
+), bought as (
+    -- Rows of before this backend have no key, and no payment that is known here.
+    select user_id,
+           coalesce(sum(amount) filter (where transaction_type in ('purchase', 'subscription')), 0)::bigint as credits,
+           coalesce(-sum(amount) filter (where transaction_type = 'reversal'), 0)::bigint as reversed
+    from public.credit_transactions
+    where entry_key is not null and transaction_type in ('purchase', 'subscription', 'reversal')
+    group by user_id
+), payments as (
+    select user_id, sum(credits_granted)::bigint as granted, sum(credits_reversed)::bigint as reversed
+    from gateway.payment group by user_id
 )
 select 'balance is the sum of the entries' as "rule!", credits.user_id as "id!",
        coalesce(entries.total, 0) as "expected!", credits.balance::bigint as "found!"
@@ -32,4 +43,15 @@ union all
 select 'the refund is what was not delivered', run.generation_id, run.owed, coalesce(paid.refunded, 0)
 from run left join paid using (generation_id)
 where run.owed <> coalesce(paid.refunded, 0)
+union all
+-- What was bought is an entry, and what was taken back is one or is owed.
+select 'payments brought what the entries say', coalesce(bought.user_id, paid.user_id), coalesce(paid.granted, 0),
+       coalesce(bought.credits, 0)
+from bought full join payments as paid using (user_id)
+where coalesce(paid.granted, 0) <> coalesce(bought.credits, 0)
+union all
+select 'reversals and debt are what payments took back', coalesce(bought.user_id, paid.user_id, debt.user_id),
+       coalesce(paid.reversed, 0), coalesce(bought.reversed, 0) + coalesce(debt.credits, 0)
+from bought full join payments as paid using (user_id) full join gateway.debt using (user_id)
+where coalesce(paid.reversed, 0) <> coalesce(bought.reversed, 0) + coalesce(debt.credits, 0)
 limit 1000

@@ -22,6 +22,8 @@ pub struct Standing {
     pub spent_this_month: Credits,
     /// Given back since the month began (UTC).
     pub refunded_this_month: Credits,
+    /// What she owes since a payment was taken back. While there is any, nothing new is accepted.
+    pub debt: Credits,
 }
 
 /// One entry of a user's ledger.
@@ -37,6 +39,10 @@ pub struct Entry {
     pub reason: String,
     /// The generation it pays for or gives back.
     pub generation_id: Option<GenerationId>,
+    /// The purchase whose payment brought it or took it back.
+    pub purchase_id: Option<Uuid>,
+    /// The plan, if that is what was bought.
+    pub plan_id: Option<Uuid>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
 }
@@ -56,7 +62,8 @@ pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::
                coalesce(-sum(amount) filter (where transaction_type = 'generation'), 0)::integer
                    as "spent_this_month!: Credits",
                coalesce(sum(amount) filter (where transaction_type = 'refund'), 0)::integer
-                   as "refunded_this_month!: Credits"
+                   as "refunded_this_month!: Credits",
+               coalesce((select credits from gateway.debt where user_id = $1), 0) as "debt!: Credits"
         from public.credit_transactions
         where user_id = $1 and coalesce(created_at, 'epoch') >= date_trunc('month', gateway.now(), 'UTC')
         "#,
@@ -79,10 +86,16 @@ pub async fn list_entries(
     let rows = sqlx::query!(
         r#"
         select entry.id, entry.amount as "amount: Credits", coalesce(entry.transaction_type, '') as "kind!",
-               entry.generation_id as "generation_id: GenerationId", entry.description, entry.entry_key,
+               entry.generation_id as "generation_id: GenerationId", entry.description, entry_key,
                coalesce(entry.created_at, 'epoch') as "created_at!", run.stage as "stage?",
-               run.outputs_asked as "outputs_asked?", run.outputs_delivered
+               run.outputs_asked as "outputs_asked?", run.outputs_delivered,
+               purchase.purchase_id as "purchase_id?", purchase.plan_id
         from public.credit_transactions as entry left join gateway.run using (generation_id)
+             left join gateway.plan_grant using (entry_key)
+             -- Of a purchase and a reversal the key names the payment.
+             left join gateway.payment on payment.payment_id = coalesce(plan_grant.payment_id,
+                 case when transaction_type in ('purchase', 'reversal') then split_part(entry_key, ':', 2) end)
+             left join gateway.purchase using (purchase_id)
         where entry.user_id = $1
           and ($2::timestamptz is null or (coalesce(entry.created_at, 'epoch'), entry.id) < ($2, $3::uuid))
         order by coalesce(entry.created_at, 'epoch') desc, entry.id desc
@@ -104,7 +117,8 @@ pub async fn list_entries(
             outputs: row.outputs_asked.map(|asked| (row.outputs_delivered.unwrap_or(0), asked)),
         });
         let (id, amount, created_at) = (row.id, row.amount, row.created_at);
-        Entry { id, amount, kind, reason, generation_id: row.generation_id, created_at }
+        let (generation_id, purchase_id, plan_id) = (row.generation_id, row.purchase_id, row.plan_id);
+        Entry { id, amount, kind, reason, generation_id, purchase_id, plan_id, created_at }
     });
     Ok(entries.collect())
 }

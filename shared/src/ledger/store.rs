@@ -2,6 +2,7 @@
 
 use sqlx::{PgConnection, PgPool};
 
+use super::entry::EntryKind;
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 
@@ -41,6 +42,62 @@ pub async fn refund(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// An entry to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEntry<'a> {
+    pub user_id: UserId,
+    /// Positive adds, negative spends; never zero.
+    pub amount: Credits,
+    pub kind: EntryKind,
+    /// What it is for, in plain words.
+    pub description: &'a str,
+    /// Makes it happen once.
+    pub entry_key: &'a str,
+}
+
+/// Writes an entry and changes the balance by it, at most once for each key; returns whether it did now.
+///
+/// Somebody without a balance gets one: who signed up before this backend may have none.
+///
+/// # Errors
+/// Whatever the database says, above all that the balance would be negative; then nothing is written.
+pub async fn add(connection: &mut PgConnection, entry: &NewEntry<'_>) -> Result<bool, sqlx::Error> {
+    let added = sqlx::query!(
+        r#"
+        with entry as (
+            insert into public.credit_transactions
+                (user_id, amount, transaction_type, description, entry_key, created_at)
+            values ($1, $2, $3, $4, $5, gateway.now())
+            on conflict (entry_key) do nothing
+            returning user_id, amount
+        ), opened as (
+            insert into public.credits (user_id)
+            select user_id from entry
+            on conflict (user_id) do nothing
+        )
+        select exists (select from entry) as "added!"
+        "#,
+        entry.user_id as UserId,
+        entry.amount as Credits,
+        entry.kind.as_str(),
+        entry.description,
+        entry.entry_key,
+    )
+    .fetch_one(&mut *connection)
+    .await?
+    .added;
+    if added {
+        sqlx::query!(
+            "update public.credits set balance = balance + $2, updated_at = now() where user_id = $1",
+            entry.user_id as UserId,
+            entry.amount as Credits,
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(added)
 }
 
 /// The user's balance; a user without a row has none.

@@ -4,9 +4,7 @@
 //! provider says is trusted: bodies are bounded, texts become codes, addresses are checked before they are fetched.
 //! Nothing is repeated here: whoever calls decides, see [`crate::retry`].
 
-mod error;
 mod fetch;
-mod http;
 mod report;
 mod wire;
 
@@ -20,14 +18,14 @@ use url::Url;
 
 use crate::config::RunPodSettings;
 use crate::loopback::is_loopback;
-use http::{exchange, measured};
+use crate::provider::http::{self, Meters, exchange, measured};
+use crate::telemetry::names;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use wire::fuzzing;
 
-pub use error::{ProviderError, Reason};
+pub use crate::provider::{ProviderError, RETRY_AFTER_MAX, Reason};
 pub use fetch::OUTPUT_BYTES_MAX;
-pub use http::RETRY_AFTER_MAX;
 pub use report::{
     Failure, FailureCode, InvalidJobId, Metadata, NamedOutput, OutputRef, ProviderJobId, Report, Retry, Submission,
 };
@@ -49,6 +47,8 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a cancellation may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
+
+const METERS: Meters = Meters { calls: names::PROVIDER_CALLS_TOTAL, seconds: names::PROVIDER_CALL_SECONDS };
 
 /// RunPod, by its HTTP API. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ impl RunPod {
     ///
     /// `Rejected` and `Unavailable` surely made no job; `Unknown` may have made one.
     pub async fn run(&self, endpoint: &str, submission: &Submission) -> Result<ProviderJobId, ProviderError> {
-        measured("run", async {
+        measured(METERS, "run", async {
             let body = wire::submission(submission);
             if body.len() > RUN_BODY_BYTES_MAX {
                 return Err(ProviderError::Rejected { reason: Reason::TooLarge });
@@ -129,7 +129,7 @@ impl RunPod {
     ///
     /// `NotFound` where the provider knows no such job (any more, or not yet); else `Unavailable`.
     pub async fn status(&self, endpoint: &str, id: &ProviderJobId) -> Result<Report, ProviderError> {
-        measured("status", async {
+        measured(METERS, "status", async {
             let request = self.api.get(self.url(endpoint, &["status", id.as_str()])).timeout(STATUS_TIMEOUT);
             let answer = match exchange(request, STATUS_BODY_BYTES_MAX).await {
                 Ok(answer) => answer,
@@ -154,7 +154,7 @@ impl RunPod {
     ///
     /// `NotFound` where there is nothing to stop; else `Unavailable`.
     pub async fn cancel(&self, endpoint: &str, id: &ProviderJobId) -> Result<(), ProviderError> {
-        measured("cancel", async {
+        measured(METERS, "cancel", async {
             let request = self.api.post(self.url(endpoint, &["cancel", id.as_str()])).timeout(CANCEL_TIMEOUT);
             let answer = exchange(request, BRIEF_BODY_BYTES_MAX).await.map_err(ProviderError::unavailable)?;
             match answer.status {

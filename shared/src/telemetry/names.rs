@@ -36,6 +36,16 @@ pub const HTTP_CONNECTIONS_ENDED_TOTAL: &str = "shootx_http_connections_ended_to
 pub const THROTTLED_TOTAL: &str = "shootx_throttled_total";
 /// Labels: `outcome`.
 pub const WEBHOOKS_TOTAL: &str = "shootx_webhooks_total";
+/// Labels: `operation`, `outcome`.
+pub const PAYMENT_CALLS_TOTAL: &str = "shootx_payment_calls_total";
+/// Labels: `operation`.
+pub const PAYMENT_CALL_SECONDS: &str = "shootx_payment_call_seconds";
+/// Labels: `outcome`.
+pub const PAYMENT_WEBHOOKS_TOTAL: &str = "shootx_payment_webhooks_total";
+/// Labels: `kind`, `outcome`.
+pub const PAYMENT_EVENTS_TOTAL: &str = "shootx_payment_events_total";
+/// Labels: none.
+pub const PAYMENT_EVENTS_RECOVERED_TOTAL: &str = "shootx_payment_events_recovered_total";
 /// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
 
@@ -70,5 +80,10 @@ pub(super) fn describe() {
         "Requests refused before anything was asked of the database, by whose rate it was"
     );
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
+    describe_counter!(PAYMENT_CALLS_TOTAL, "Calls to Stripe, by operation and outcome");
+    describe_histogram!(PAYMENT_CALL_SECONDS, Unit::Seconds, "Duration of calls to Stripe, by operation");
+    describe_counter!(PAYMENT_WEBHOOKS_TOTAL, "Webhooks received from Stripe, by outcome");
+    describe_counter!(PAYMENT_EVENTS_TOTAL, "Events of Stripe that were followed up, by kind and outcome");
+    describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
 }

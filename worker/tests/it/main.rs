@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod bench;
+mod billing;
 mod cancel;
 mod clips;
 mod crashes;
@@ -17,6 +18,7 @@ mod inputs;
 mod large_inputs;
 mod lives;
 mod logs;
+mod money;
 mod processes;
 mod results;
 mod stopping;

@@ -10,6 +10,24 @@ update public.credits set balance = balance - 2 where user_id = '{own}';
 insert into public.subscriptions (user_id, plan_id, status)
   values ('{own}', '00000000-0000-4000-8000-0000000000ff', 'expired');
 insert into public.invoices (user_id, invoice_number, plan_name) values ('{own}', '1', 'Pro');
+insert into gateway.purchase
+  (purchase_id, user_id, pack_id, name, credits, amount_cents, currency, session_id, state, created_at, expires_at)
+  values ('{own}', '{own}', 'starter', 'Starter', 100, 900, 'usd', 'cs_{own}', 'paid', now(), now());
+insert into gateway.customer (user_id, customer_id, known_at) values ('{own}', 'cus_{own}', now());
+insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, paid_at)
+  values ('pi_{own}', '{own}', '{own}', 'Starter', 900, now());
+insert into gateway.subscription (subscription_id, provider_id, user_id, purchase_id)
+  select id, 'sub_{own}', user_id, '{own}' from public.subscriptions where user_id = '{own}';
+insert into gateway.invoice (invoice_id, provider_id, subscription_id)
+  select invoices.id, 'in_{own}', subscription_id from public.invoices join gateway.subscription using (user_id)
+  where user_id = '{own}';
+insert into gateway.plan_grant (invoice_id, month, payment_id, entry_key, credits, due_at, granted_at)
+  select invoice_id, 0, 'pi_{own}', 'subscription:in_{own}', 500, now(), now() from gateway.invoice
+  where provider_id = 'in_{own}';
+insert into gateway.debt (user_id, credits) values ('{own}', 0);
+insert into gateway.payment_event (event_id, kind, object_id, recovered, received_at, due_at, ended_at)
+  values ('evt_{own}', 'invoice.paid', 'in_{own}', false, now(), now(), now());
+insert into gateway.provider_object (object_id, version) values ('in_{own}', 1);
 insert into public.user_settings (user_id) values ('{own}');
 insert into gateway.run
   (generation_id, user_id, workflow, endpoint, stage, price, outputs_asked, outputs_delivered, output_format, seed,

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 28] = [
+pub(super) const RELATIONS: [Relation; 39] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -70,7 +70,7 @@ pub(super) const RELATIONS: [Relation; 28] = [
         "tags",
         "(user_id, generation_type, method) values ('{own}', 'model', 'automatic')",
     ),
-    Relation::new("public.credits", "user_id = '{own}'", "balance", "(user_id, balance) values ('{own}', 5)")
+    Relation::new("public.credits", "user_id = '{own}'", "balance", "(user_id) values ('{own}')")
         .clearing('a', "delete from public.credits where user_id = '{own}'"),
     Relation::new(
         "public.credit_transactions",
@@ -108,6 +108,10 @@ pub(super) const RELATIONS: [Relation; 28] = [
         "(generation_id, attempt, started_at) values ('{own_generation}', 2, now())",
     ),
     Relation::new("gateway.clock", "true", "ahead", "default values").clearing('a', "delete from gateway.clock"),
+    Relation::new("gateway.customer", "user_id = '{own}'", "customer_id", "(user_id, customer_id, known_at) values ('{own}', 'cus_x', now())")
+        .clearing('a', "delete from gateway.customer where user_id = '{own}'"),
+    Relation::new("gateway.debt", "user_id = '{own}'", "credits", "(user_id, credits) values ('{own}', 1)")
+        .clearing('a', "delete from gateway.debt where user_id = '{own}'"),
     Relation::new(
         "gateway.event",
         "generation_id = '{own_generation}'",
@@ -122,10 +126,48 @@ pub(super) const RELATIONS: [Relation; 28] = [
         "(user_id, operation, key, fingerprint, response, created_at, expires_at) values ('{own}', 'o', 'k', '', '', now(), now())",
     ),
     Relation::new(
+        "gateway.invoice",
+        "provider_id = 'in_{own}'",
+        "provider_id",
+        "(invoice_id, provider_id, subscription_id) select i.id, 'in_x', s.subscription_id from public.invoices as i
+          join gateway.subscription as s using (user_id) where user_id = '{own}' limit 1",
+    )
+    .clearing('a', "delete from gateway.invoice where provider_id = 'in_{own}'"),
+    Relation::new(
         "gateway.output",
         "generation_id = '{own_generation}'",
         "link",
         "(generation_id, n, path, format, width, height, size_bytes, created_at) values ('{own_generation}', 2, 'p', 'webp', 1, 1, 1, now())",
+    ),
+    Relation::new("gateway.pack", "pack_id = 'starter'", "name", "(pack_id, name, credits, amount_cents) values ('x', 'x', 1, 50)"),
+    Relation::new(
+        "gateway.payment",
+        "user_id = '{own}'",
+        "credits_granted",
+        "(payment_id, user_id, purchase_id, name, amount_cents, paid_at) values ('pi_x', '{own}', '{own}', 'x', 1, now())",
+    ),
+    Relation::new(
+        "gateway.payment_event",
+        "event_id = 'evt_{own}'",
+        "outcome",
+        "(event_id, kind, object_id, recovered, received_at, due_at) values ('evt_x', 'invoice.paid', 'in_x', false, now(), now())",
+    ),
+    Relation::new("gateway.payment_watch", "true", "next_at", "default values")
+        .clearing('a', "delete from gateway.payment_watch"),
+    Relation::new(
+        "gateway.plan_grant",
+        "payment_id = 'pi_{own}'",
+        "granted_at",
+        "(invoice_id, month, payment_id, entry_key, credits, due_at) select invoice_id, 1, 'pi_{own}', 'x', 1, now()
+          from gateway.invoice where provider_id = 'in_{own}'",
+    ),
+    Relation::new("gateway.provider_object", "object_id = 'in_{own}'", "version", "(object_id, version) values ('x', 1)"),
+    Relation::new(
+        "gateway.purchase",
+        "user_id = '{own}'",
+        "state",
+        "(purchase_id, user_id, pack_id, name, credits, amount_cents, currency, created_at, expires_at)
+          values (gen_random_uuid(), '{own}', 'starter', 'x', 1, 50, 'usd', now(), now())",
     ),
     Relation::new("gateway.provider_budget", "true", "free_at", "(endpoint, operation, free_at) values ('e', 'status', now())"),
     Relation::new(
@@ -136,6 +178,14 @@ pub(super) const RELATIONS: [Relation; 28] = [
           target_seconds, max_seconds) values ('{own_spare}', '{own}', 'model', 'e', 2, 2, 'webp', 1, 'r', now(), now(), 20, 45)",
     ),
     Relation::new("gateway.setting", "true", "value", "(name, value) values ('x', '1')"),
+    Relation::new(
+        "gateway.subscription",
+        "user_id = '{own}'",
+        "provider_id",
+        "(subscription_id, provider_id, user_id, purchase_id) select id, 'sub_x', user_id, user_id
+          from public.subscriptions where user_id = '{own}' limit 1",
+    )
+    .clearing('a', "delete from gateway.subscription where user_id = '{own}'"),
     Relation::new("gateway.user_limit", "user_id = '{own}'", "full_at", "(user_id, full_at) values ('{own}', now())")
         .clearing('a', "delete from gateway.user_limit where user_id = '{own}'"),
     Relation::new(

@@ -1,6 +1,5 @@
 //! Servers that misbehave on the wire, and what an exchange with each is called.
 
-use devstack::attack::{self, Target};
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -8,7 +7,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::super::error::Reason;
-use super::super::fetch;
 use super::{Answer, RETRY_AFTER_MAX, client, exchange, retry_after};
 
 /// The most bytes that these exchanges read.
@@ -107,19 +105,4 @@ fn a_wish_is_read_in_both_forms_and_bounded() {
     assert_eq!(wish("Sun, 22 Nov 2026 10:00:09 GMT", None), None);
     assert_eq!(wish("soon", now), None);
     assert_eq!(wish("-1", now), None);
-}
-
-#[tokio::test]
-async fn an_output_at_a_name_that_leads_to_this_machine_is_not_asked_for_unless_that_was_meant() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://localhost:{}/", listener.local_addr().expect("bound").port());
-    for (listed, expected) in [("cdn.example.com", "not reached"), ("localhost", "reached")] {
-        let client = fetch::client(true, &[listed.to_owned()]).expect("a client");
-        let seen = tokio::select! {
-            _ = listener.accept() => "reached",
-            _ = client.get(&url).send() => "not reached",
-        };
-        let attack = format!("an output at a name that leads to 127.0.0.1, where {listed} is listed");
-        attack::is_met(Target::Content, attack, expected, seen);
-    }
 }

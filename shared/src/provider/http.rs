@@ -10,7 +10,6 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
 
 use super::error::{ProviderError, Reason};
-use crate::telemetry::names;
 
 /// How long making a connection may take, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,16 +23,16 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// A server's answer, its body read only where the status says that it did what was asked.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Bytes,
 }
 
 /// A client that never follows a redirect and never repeats a request by itself.
 ///
 /// It goes through the proxy of the environment, unless it is to talk to this machine (`local`).
-pub(super) fn client(local: bool) -> ClientBuilder {
+pub(crate) fn client(local: bool) -> ClientBuilder {
     let builder = reqwest::Client::builder();
     let builder = if local { builder.no_proxy() } else { builder };
     builder
@@ -46,7 +45,7 @@ pub(super) fn client(local: bool) -> ClientBuilder {
 }
 
 /// Sends a request and reads at most `bytes_max` of a successful answer.
-pub(super) async fn exchange(request: RequestBuilder, bytes_max: usize) -> Result<Answer, Reason> {
+pub(crate) async fn exchange(request: RequestBuilder, bytes_max: usize) -> Result<Answer, Reason> {
     let mut response = request.send().await.map_err(|error| reason(&error))?;
     let status = response.status();
     let retry_after = retry_after(response.headers());
@@ -67,16 +66,26 @@ pub(super) async fn exchange(request: RequestBuilder, bytes_max: usize) -> Resul
     Ok(Answer { status, retry_after, body: body.freeze() })
 }
 
+/// The names of the metrics of one provider's calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Meters {
+    /// Labels: `operation`, `outcome`.
+    pub(crate) calls: &'static str,
+    /// Labels: `operation`.
+    pub(crate) seconds: &'static str,
+}
+
 /// Counts and times one operation.
-pub(super) async fn measured<T>(
+pub(crate) async fn measured<T>(
+    meters: Meters,
     operation: &'static str,
     call: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
     let begun = Instant::now();
     let result = call.await;
     let outcome = result.as_ref().map_or_else(ProviderError::outcome, |_| "ok");
-    counter!(names::PROVIDER_CALLS_TOTAL, "operation" => operation, "outcome" => outcome).increment(1);
-    histogram!(names::PROVIDER_CALL_SECONDS, "operation" => operation).record(begun.elapsed());
+    counter!(meters.calls, "operation" => operation, "outcome" => outcome).increment(1);
+    histogram!(meters.seconds, "operation" => operation).record(begun.elapsed());
     result
 }
 

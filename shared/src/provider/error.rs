@@ -82,12 +82,12 @@ impl ProviderError {
     }
 
     /// A call that can be repeated without harm and may succeed then.
-    pub(super) const fn unavailable(reason: Reason) -> Self {
+    pub(crate) const fn unavailable(reason: Reason) -> Self {
         Self::Unavailable { reason, alarm: false, retry_after: None }
     }
 
     /// What a failed exchange means for `/run`: only where no connection was made is it sure that no job was.
-    pub(super) fn of_submission(reason: Reason) -> Self {
+    pub(crate) fn of_submission(reason: Reason) -> Self {
         match reason {
             Reason::Connect => Self::unavailable(reason),
             Reason::NotAdmitted => Self::Rejected { reason },
@@ -100,7 +100,7 @@ impl ProviderError {
     /// What a refusing status means for `/run`.
     ///
     /// Every 4xx surely made no job. A 5xx may come from a proxy behind which the job was made.
-    pub(super) fn of_submission_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn of_submission_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
         let reason = Reason::Http(status.as_u16());
         match status.as_u16() {
             400 | 413 | 422 => Self::Rejected { reason },
@@ -113,7 +113,7 @@ impl ProviderError {
     ///
     /// What is neither pressure (408, 425, 429) nor a fault of the provider's (5xx) says that our key, endpoint
     /// or address is wrong, which waits for an operator.
-    pub(super) fn of_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn of_status(status: StatusCode, retry_after: Option<Duration>) -> Self {
         let pressed = matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error();
         Self::Unavailable { reason: Reason::Http(status.as_u16()), alarm: !pressed, retry_after }
     }

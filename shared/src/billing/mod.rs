@@ -1,0 +1,23 @@
+//! Selling credits: packs once, plans by the month or year, through Stripe.
+//!
+//! Stripe holds the truth about money. What it tells ([`event`]) is a trigger: [`apply()`] reads the object itself and
+//! makes our rows follow, so events may come twice, late, in any order, or be found by looking because they never came.
+//! Credits follow payments: a pack's at once, a plan's each month of what was paid for ([`grant`]); what goes back to
+//! the payer is taken back in proportion ([`rules`]). Two who read the same object at once cannot overwrite each other
+//! ([`object`]).
+
+mod apply;
+pub mod event;
+pub mod grant;
+mod object;
+pub mod offer;
+mod payment;
+pub mod purchase;
+pub mod rules;
+pub mod signature;
+pub mod stripe;
+pub mod subscription;
+pub mod watch;
+
+pub use apply::{ApplyError, Outcome, apply};
+pub use stripe::{Stripe, StripeSetupError};

@@ -1,0 +1,260 @@
+//! SQL: subscriptions and invoices, as the front end reads them, following the provider's.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::rules;
+use super::stripe::{self, Period, Stripe};
+use super::{object, purchase::Purchase};
+use crate::ids::UserId;
+use crate::provider::ProviderError;
+
+/// Subscriptions or invoices listed at most.
+const LISTED_MAX: i64 = 100;
+
+/// A subscription of a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    pub subscription_id: Uuid,
+    pub plan_id: Uuid,
+    pub plan_name: String,
+    /// `active`, `past_due`, `cancelled` or `expired`.
+    pub status: String,
+    pub period_start: Option<DateTime<Utc>>,
+    pub period_end: Option<DateTime<Utc>>,
+    pub cancel_at_period_end: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// An invoice of a user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoice {
+    pub invoice_id: Uuid,
+    pub invoice_number: String,
+    pub plan_name: String,
+    pub amount_cents: i64,
+    /// `paid`, `pending` or `failed`.
+    pub status: String,
+    pub date: DateTime<Utc>,
+}
+
+/// Why a subscription cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("there is no such subscription of the user's")]
+    NotFound,
+    #[error("the subscription has ended, or is not billed here")]
+    Ended,
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A user's subscriptions, the newest first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(pool: &PgPool, user_id: UserId) -> Result<Vec<Subscription>, sqlx::Error> {
+    sqlx::query_as!(
+        Subscription,
+        r#"
+        select subscriptions.id as subscription_id, plan_id, name as plan_name,
+               coalesce(status, 'active') as "status!", current_period_start as period_start,
+               current_period_end as period_end, coalesce(cancel_at_period_end, false) as "cancel_at_period_end!",
+               coalesce(subscriptions.created_at, 'epoch') as "created_at!"
+        from public.subscriptions join public.billing_plans on billing_plans.id = plan_id
+        where user_id = $1
+        order by subscriptions.created_at desc nulls last, subscriptions.id limit $2
+        "#,
+        user_id as UserId,
+        LISTED_MAX,
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// A user's invoices, the newest first, after the given (`date`, `id`).
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list_invoices(
+    pool: &PgPool,
+    user_id: UserId,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Invoice>, sqlx::Error> {
+    sqlx::query_as!(
+        Invoice,
+        r#"
+        select id as invoice_id, invoice_number, plan_name, round(amount * 100)::bigint as "amount_cents!", status,
+               coalesce(date, 'epoch') as "date!"
+        from public.invoices
+        where user_id = $1 and ($2::timestamptz is null or (coalesce(date, 'epoch'), id) < ($2, $3::uuid))
+        order by coalesce(date, 'epoch') desc, id desc limit $4
+        "#,
+        user_id as UserId,
+        after.map(|(date, _)| date),
+        after.map(|(_, id)| id),
+        limit.clamp(1, LISTED_MAX),
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Has a subscription end with its period, or go on after all; returns how it stands then.
+///
+/// # Errors
+/// See [`ChangeError`].
+pub async fn set_cancel(
+    pool: &PgPool,
+    stripe: &Stripe,
+    user_id: UserId,
+    (subscription_id, cancel): (Uuid, bool),
+) -> Result<Subscription, ChangeError> {
+    let found = sqlx::query!(
+        r#"
+        select provider_id as "provider_id?", status in ('active', 'past_due') as "is_live!"
+        from public.subscriptions left join gateway.subscription on subscription_id = subscriptions.id
+        where subscriptions.id = $1 and subscriptions.user_id = $2
+        "#,
+        subscription_id,
+        user_id as UserId,
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(ChangeError::NotFound)?;
+    let Some(provider_id) = found.provider_id.filter(|_| found.is_live) else { return Err(ChangeError::Ended) };
+    let seen = object::look(pool, &provider_id).await?;
+    let changed = match stripe.set_cancel_at_period_end(&provider_id, cancel).await {
+        Ok(changed) => changed,
+        Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => return Err(ChangeError::Ended),
+        Err(error) => return Err(error.into()),
+    };
+    let mut tx = pool.begin().await?;
+    // Somebody who wrote meanwhile has read it later than this, or will hear of it.
+    if object::claim(&mut tx, &seen).await? {
+        follow(&mut tx, subscription_id, &changed).await?;
+        tx.commit().await?;
+    }
+    let all = list(pool, user_id).await?;
+    all.into_iter().find(|one| one.subscription_id == subscription_id).ok_or(ChangeError::NotFound)
+}
+
+/// Writes how a subscription stands; `None` while its first payment is awaited.
+pub(super) async fn follow(
+    connection: &mut PgConnection,
+    subscription_id: Uuid,
+    subscription: &stripe::Subscription,
+) -> Result<(), sqlx::Error> {
+    let Some(status) = rules::subscription_status(&subscription.status, subscription.ended_for()) else {
+        return Ok(());
+    };
+    let period = subscription.period();
+    sqlx::query!(
+        r#"
+        update public.subscriptions
+        set status = $2, current_period_start = coalesce($3, current_period_start),
+            current_period_end = coalesce($4, current_period_end), cancel_at_period_end = $5, updated_at = now()
+        where id = $1
+        "#,
+        subscription_id,
+        status,
+        period.map(|period| period.start),
+        period.map(|period| period.end),
+        subscription.cancel_at_period_end,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Our row of a subscription of the provider's, if there is one.
+pub(super) async fn find(pool: &PgPool, provider_id: &str) -> Result<Option<(Uuid, Uuid)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select subscription_id, purchase_id from gateway.subscription where provider_id = $1",
+        provider_id
+    );
+    Ok(row.fetch_optional(pool).await?.map(|row| (row.subscription_id, row.purchase_id)))
+}
+
+/// Our row of a subscription of the provider's, made if it is new.
+pub(super) async fn ensure(
+    connection: &mut PgConnection,
+    purchase: &Purchase,
+    provider_id: &str,
+) -> Result<Uuid, sqlx::Error> {
+    let row = sqlx::query_scalar!(
+        r#"
+        with known as (select subscription_id from gateway.subscription where provider_id = $1),
+        shown as (
+            insert into public.subscriptions (user_id, plan_id, status, created_at)
+            select user_id, plan_id, 'active', gateway.now() from gateway.purchase
+            where purchase_id = $2 and not exists (select from known)
+            returning id
+        ), kept as (
+            insert into gateway.subscription (subscription_id, provider_id, user_id, purchase_id)
+            select id, $1, $3, $2 from shown
+        )
+        select coalesce((select subscription_id from known), (select id from shown)) as "id!"
+        "#,
+        provider_id,
+        purchase.purchase_id,
+        purchase.user_id as UserId,
+    );
+    row.fetch_one(connection).await
+}
+
+/// Writes an invoice as it stands, and returns our id of it.
+pub(super) async fn ensure_invoice(
+    connection: &mut PgConnection,
+    purchase: &Purchase,
+    subscription_id: Uuid,
+    invoice: &stripe::Invoice,
+) -> Result<Uuid, sqlx::Error> {
+    let status = rules::invoice_status(&invoice.status, invoice.attempted);
+    // Until it is final an invoice has no number.
+    let number = invoice.number.as_deref().unwrap_or(&invoice.id);
+    let known = sqlx::query_scalar!(
+        r#"
+        update public.invoices set status = $2, amount = $3::bigint / 100.0, invoice_number = $4
+        from gateway.invoice where invoices.id = invoice_id and provider_id = $1
+        returning invoice_id
+        "#,
+        invoice.id,
+        status,
+        invoice.total,
+        number,
+    );
+    if let Some(known) = known.fetch_optional(&mut *connection).await? {
+        return Ok(known);
+    }
+    sqlx::query_scalar!(
+        r#"
+        with shown as (
+            insert into public.invoices (user_id, invoice_number, amount, status, plan_name, date)
+            values ($1, $2, $3::bigint / 100.0, $4, $5, $6)
+            returning id
+        )
+        insert into gateway.invoice (invoice_id, provider_id, subscription_id)
+        select id, $7, $8 from shown
+        returning invoice_id
+        "#,
+        purchase.user_id as UserId,
+        number,
+        invoice.total,
+        status,
+        purchase.name,
+        invoice.created,
+        invoice.id,
+        subscription_id,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// The period that an invoice pays for, or from now on where it names none.
+pub(super) fn paid_from(invoice: &stripe::Invoice) -> DateTime<Utc> {
+    invoice.period().map_or(invoice.created, |Period { start, .. }| start)
+}

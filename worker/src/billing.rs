@@ -1,0 +1,160 @@
+//! Follows up what the provider of payments tells, grants plans their months, and has debts repaid.
+//!
+//! Any number of workers do this side by side: events and grants are taken row by row, and all of it may be repeated.
+
+use std::time::Duration;
+
+use metrics::counter;
+use shared::billing::event::{self, DueEvent, Subject};
+use shared::billing::{self, ApplyError, Stripe, grant, watch};
+use shared::ledger::debt;
+use shared::provider::ProviderError;
+use shared::retry;
+use shared::telemetry::names;
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::state::WorkerState;
+
+/// How often events and grants are looked for: how long a customer waits for her credits after she has paid.
+const EVERY: Duration = Duration::from_secs(1);
+/// Events followed up at once; each takes up to three calls.
+const EVENTS_AT_ONCE: i64 = 8;
+/// Grants and debts of one round; what is left waits for the next.
+const BATCH: i64 = 100;
+/// Times an event is followed up before it is given up, over some four days.
+const TRIES_MAX: i32 = 100;
+/// The longest wait between two of them.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// Works until told to stop; a database or provider that fails is waited for.
+pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
+    let Some(stripe) = state.stripe else {
+        // Nothing is sold; the process must not end for that.
+        stop.cancelled().await;
+        return;
+    };
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Some(Err(error)) = stop.run_until_cancelled(round(&state.pool, &stripe)).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a round of billing failed; the next repeats it");
+        }
+    }
+}
+
+/// One round; returns how much it moved. Nothing where nothing is sold.
+///
+/// # Errors
+/// Whatever the database says; the next round repeats it.
+pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
+    match &state.stripe {
+        Some(stripe) => round(&state.pool, stripe).await,
+        None => Ok(0),
+    }
+}
+
+async fn round(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {
+    let mut moved = recover(pool, stripe).await;
+    moved += follow_up(pool, stripe).await?;
+    moved += grant::grant_due(pool, BATCH).await?;
+    moved += repay(pool).await?;
+    Ok(moved)
+}
+
+/// The daily look for events that never came. One that fails is repeated later, and keeps nothing else waiting.
+async fn recover(pool: &PgPool, stripe: &Stripe) -> usize {
+    let found = match watch::recover(pool, stripe).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return 0,
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the provider's list of events could not be read"
+            );
+            return 0;
+        }
+    };
+    if found > 0 {
+        tracing::warn!(found, "events of the provider of payments never came; they were found by looking");
+    }
+    counter!(names::PAYMENT_EVENTS_RECOVERED_TOTAL).increment(found as u64);
+    found
+}
+
+async fn follow_up(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {
+    let due = event::take_due(pool, EVENTS_AT_ONCE).await?;
+    let (taken, mut under_way) = (due.len(), JoinSet::new());
+    for event in due {
+        let (pool, stripe) = (pool.clone(), stripe.clone());
+        under_way.spawn(async move { follow(&pool, &stripe, &event).await });
+    }
+    while let Some(followed) = under_way.join_next().await {
+        followed.expect("following an event up does not panic")?;
+    }
+    Ok(taken)
+}
+
+async fn follow(pool: &PgPool, stripe: &Stripe, event: &DueEvent) -> Result<(), sqlx::Error> {
+    let outcome = match Subject::of(&event.kind) {
+        Some(subject) => billing::apply(pool, stripe, subject, (&event.kind, &event.object_id)).await,
+        // Of a release that knew more kinds.
+        None => Ok(billing::Outcome::Foreign),
+    };
+    let label = match outcome {
+        Ok(outcome) => {
+            event::end(pool, &event.event_id, outcome.as_str()).await?;
+            outcome.as_str()
+        }
+        Err(error) => put_off(pool, event, &error).await?,
+    };
+    counter!(names::PAYMENT_EVENTS_TOTAL, "kind" => event.kind.clone(), "outcome" => label).increment(1);
+    tracing::info!(
+        event_id = event.event_id,
+        kind = event.kind,
+        object_id = event.object_id,
+        outcome = label,
+        "followed up"
+    );
+    Ok(())
+}
+
+async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<&'static str, sqlx::Error> {
+    let is_last = event.tries >= TRIES_MAX;
+    tracing::warn!(
+        event_id = event.event_id,
+        kind = event.kind,
+        tries = event.tries,
+        error = error as &dyn std::error::Error,
+        "an event could not be followed up"
+    );
+    if is_last {
+        tracing::error!(event_id = event.event_id, kind = event.kind, "an event was given up");
+        event::end(pool, &event.event_id, "given_up").await?;
+        return Ok("given_up");
+    }
+    // Doubles from about a second to an hour, with the jitter of all our delays.
+    let doublings = event.tries.clamp(1, 12).unsigned_abs();
+    let wait = Duration::from_secs(1 << doublings).min(WAIT_MAX) + retry::delay(doublings);
+    event::put_off(pool, &event.event_id, wait).await?;
+    Ok(match error {
+        ApplyError::Provider(ProviderError::Unavailable { alarm: true, .. }) => "misconfigured",
+        ApplyError::Provider(_) => "unavailable",
+        ApplyError::Contended => "contended",
+        ApplyError::Database(_) => "error",
+    })
+}
+
+/// Has debts repaid by what came without a purchase, such as a refund.
+async fn repay(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    let mut repaid = 0;
+    for user_id in debt::list_payable(pool, BATCH).await? {
+        let mut tx = pool.begin().await?;
+        repaid += usize::from(debt::repay(&mut tx, user_id).await?);
+        tx.commit().await?;
+    }
+    Ok(repaid)
+}

@@ -1,0 +1,113 @@
+//! Plans: credits every month of what was paid for.
+
+use serde_json::{Value, json};
+use simulators::payments::Kind;
+
+use super::{Shop, WELCOME};
+
+#[tokio::test]
+async fn a_monthly_plan_brings_credits_with_every_renewal() {
+    let mut shop = Shop::open().await;
+    let plans = shop.user.get("/api/v1/billing/plans").await.unwrap().expecting(200).body;
+    assert_eq!(plans["items"][0]["plan_id"], json!(shop.plans.monthly));
+    assert_eq!(plans["items"][0]["features"], json!(["Video", "Priority"]));
+    assert_eq!((&plans["items"][1]["amount_cents"], &plans["items"][1]["for_sale"]), (&json!(29_000), &json!(true)));
+    shop.subscribe(shop.plans.monthly).await;
+    assert_eq!(shop.balance().await, WELCOME + 500);
+    let held = shop.subscriptions().await;
+    assert_eq!((held.len(), &held[0]["status"], &held[0]["plan_name"]), (1, &json!("active"), &json!("Pro")));
+    shop.days(32).await;
+    assert_eq!(shop.balance().await, WELCOME + 1000, "unused credits stay");
+    let invoices = shop.user.get("/api/v1/billing/invoices").await.unwrap().expecting(200).body;
+    let invoice = |n: usize| (invoices["items"][n]["amount_cents"].clone(), invoices["items"][n]["status"].clone());
+    assert_eq!((invoice(0), invoice(1)), ((json!(2900), json!("paid")), (json!(2900), json!("paid"))));
+    let granted = (500, "Granted by your plan: Pro, this month's credits".to_owned());
+    assert_eq!(shop.statement().await[1..], [granted.clone(), granted]);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_yearly_plan_brings_credits_every_month_on_the_day() {
+    let mut shop = Shop::open().await;
+    shop.subscribe(shop.plans.yearly).await;
+    assert_eq!(shop.balance().await, WELCOME + 500);
+    shop.days(27).await;
+    assert_eq!(shop.balance().await, WELCOME + 500);
+    shop.days(5).await;
+    assert_eq!(shop.balance().await, WELCOME + 1000);
+    assert_eq!(shop.statement().await.last().unwrap().1, "Granted by your plan: Pro, by the year, month 2 of 12");
+    // Days that nobody worked on are made up for.
+    shop.stack.advance(super::DAY * 280).await;
+    shop.stack.settle_payments().await;
+    shop.user = shop.stack.sign_in_again(&shop.user).await;
+    assert_eq!(shop.balance().await, WELCOME + 11 * 500);
+    shop.days(60).await;
+    assert_eq!(shop.balance().await, WELCOME + 13 * 500, "the second year has begun");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_user_has_one_subscription_at_a_time() {
+    let shop = Shop::open().await;
+    shop.subscribe(shop.plans.monthly).await;
+    let refused = shop.user.subscribe(shop.plans.yearly).await.unwrap().expecting(409);
+    assert_eq!(refused.body["code"], "already-subscribed");
+    drop(shop.user.subscribe(uuid::Uuid::new_v4()).await.unwrap().expecting(404));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_be_sold_is_shown_and_not_sold() {
+    let shop = Shop::open().await;
+    let free: uuid::Uuid = sqlx::query_scalar(
+        "insert into public.billing_plans (name, price, interval, credits_per_month) values ('Free', 0, 'monthly', 10)
+         returning id",
+    )
+    .fetch_one(shop.stack.database.pool())
+    .await
+    .unwrap();
+    let plans = shop.user.get("/api/v1/billing/plans").await.unwrap().expecting(200).body;
+    let shown = |plan: &&Value| plan["plan_id"] == json!(free);
+    let shown = plans["items"].as_array().unwrap().iter().find(shown).unwrap();
+    assert_eq!((&shown["for_sale"], &shown["features"]), (&json!(false), &json!([])));
+    drop(shop.user.subscribe(free).await.unwrap().expecting(404));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_plan_of_before_this_backend_is_shown_and_left_alone() {
+    let shop = Shop::open().await;
+    let made = "insert into public.subscriptions (user_id, plan_id, status) values ($1, $2, 'active') returning id";
+    let before: uuid::Uuid = sqlx::query_scalar(made)
+        .bind(shop.user.id())
+        .bind(shop.plans.monthly)
+        .fetch_one(shop.stack.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(shop.subscriptions().await.len(), 1);
+    let path = format!("/api/v1/subscriptions/{before}/cancel");
+    let refused = shop.user.post(&path, &json!({}), None).await.unwrap().expecting(409);
+    assert_eq!(refused.body["code"], "subscription-ended");
+    shop.stack.drain().await;
+    assert_eq!(shop.balance().await, WELCOME, "it brings nothing: nobody has paid");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_yearly_plan_whose_money_went_back_brings_no_more() {
+    let mut shop = Shop::open().await;
+    shop.subscribe(shop.plans.yearly).await;
+    shop.days(35).await;
+    assert_eq!(shop.balance().await, WELCOME + 1000);
+    let payment = shop.stack.payments.objects(Kind::PaymentIntent).pop().unwrap();
+    let payment_id = payment["id"].as_str().unwrap();
+    shop.refund(payment_id, Some(14_500)).await;
+    assert_eq!(shop.balance().await, WELCOME + 500, "half of it");
+    shop.days(31).await;
+    assert_eq!(shop.balance().await, WELCOME + 750, "and half of what comes");
+    shop.refund(payment_id, None).await;
+    assert_eq!(shop.balance().await, WELCOME);
+    shop.days(62).await;
+    assert_eq!(shop.balance().await, WELCOME);
+    shop.close().await;
+}

@@ -12,6 +12,7 @@ use crate::endpoints::generate::GenerateApi;
 use crate::endpoints::generations::GenerationsApi;
 use crate::endpoints::health::HealthApi;
 use crate::endpoints::problems::find_problem;
+use crate::endpoints::quotes::QuotesApi;
 use crate::endpoints::status::StatusApi;
 use crate::endpoints::webhook::WebhookApi;
 use crate::endpoints::workflows::WorkflowsApi;
@@ -27,11 +28,11 @@ const DESCRIPTION: &str = "AI image generation for e-commerce. A request is paid
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: 'self'; \
     connect-src 'self'; frame-ancestors 'none'";
 
-type Operations = (GenerateApi, StatusApi, GenerationsApi, WorkflowsApi, CreditsApi, WebhookApi, HealthApi);
+type Operations = (QuotesApi, GenerateApi, StatusApi, GenerationsApi, WorkflowsApi, CreditsApi, WebhookApi, HealthApi);
 
 fn service() -> OpenApiService<Operations, ()> {
     let workflows = WorkflowsApi::default();
-    let operations = (GenerateApi, StatusApi, GenerationsApi, workflows, CreditsApi, WebhookApi, HealthApi);
+    let operations = (QuotesApi, GenerateApi, StatusApi, GenerationsApi, workflows, CreditsApi, WebhookApi, HealthApi);
     OpenApiService::new(operations, "ShootX", VERSION)
         .description(DESCRIPTION)
         .contact(ContactObject::new().name("ShootX"))

@@ -10,6 +10,7 @@ pub(crate) mod health;
 mod input_schema;
 mod parameter_schema;
 pub(crate) mod problems;
+pub(crate) mod quotes;
 pub(crate) mod status;
 pub(crate) mod webhook;
 pub(crate) mod workflows;

@@ -17,8 +17,10 @@ pub(crate) enum Code {
     NoProfile,
     NotFound,
     ProjectNotFound,
+    QuoteNotFound,
     MethodNotAllowed,
     RequestTimeout,
+    QuoteExpired,
     PayloadTooLarge,
     UnsupportedMediaType,
     UnsupportedPicture,
@@ -33,7 +35,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
@@ -44,8 +46,10 @@ impl Code {
         Self::NoProfile,
         Self::NotFound,
         Self::ProjectNotFound,
+        Self::QuoteNotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::QuoteExpired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedPicture,
@@ -98,8 +102,14 @@ impl Code {
             Self::NoProfile => "The user's profile does not exist, for example because it was deleted. Sign up again.",
             Self::NotFound => "There is no such thing here, or it belongs to someone else.",
             Self::ProjectNotFound => "`project_id` must name one of the caller's own projects.",
+            Self::QuoteNotFound => {
+                "`quote_id` must name one of the caller's own quotes. Expired ones are forgotten after a while: ask for a new one."
+            }
             Self::MethodNotAllowed => "The address exists; `Allow` lists the methods it answers.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
+            Self::QuoteExpired => {
+                "A quoted price is good until `expires_at`. Nothing was charged. Ask for a new quote, or leave `quote_id` out to pay the price of today."
+            }
             Self::PayloadTooLarge => "The body is over the limit that `detail` names.",
             Self::UnsupportedMediaType => "Send the body as `application/json`.",
             Self::UnsupportedPicture => {
@@ -133,8 +143,10 @@ impl Code {
             Self::NoProfile => (StatusCode::FORBIDDEN, "no-profile", "No profile"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::ProjectNotFound => (StatusCode::NOT_FOUND, "project-not-found", "Project not found"),
+            Self::QuoteNotFound => (StatusCode::NOT_FOUND, "quote-not-found", "Quote not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body took too long"),
+            Self::QuoteExpired => (StatusCode::CONFLICT, "quote-expired", "The quote has expired"),
             Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")

@@ -16,7 +16,7 @@ use std::time::Duration;
 use poem::error::ResponseError;
 use poem::http::StatusCode;
 use shared::credits::Credits;
-use shared::generation::{AcceptError, CancelError};
+use shared::generation::{AcceptError, CancelError, QuoteError};
 use shared::images::{BadLink, OpenError, StoreError};
 use shared::workflow::{Fault, NO_SUCH_PICTURE};
 
@@ -30,6 +30,9 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 const OPEN_RETRY: Duration = Duration::from_secs(5);
 /// When a full queue may have room.
 const QUEUE_RETRY: Duration = Duration::from_secs(30);
+
+/// Where a request names its quote.
+const QUOTE_POINTER: &str = "/quote_id";
 
 /// A refusal, with what the caller needs to act on it.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,10 @@ pub(crate) enum ApiError {
     NotFound,
     #[error("there is no such project of yours")]
     ProjectNotFound,
+    #[error("there is no such quote of yours")]
+    QuoteNotFound,
+    #[error("the quote has expired")]
+    QuoteExpired,
     #[error("this address does not answer that method")]
     MethodNotAllowed,
     #[error("the body did not arrive within {} seconds", .0.as_secs())]
@@ -102,6 +109,8 @@ impl ApiError {
             Self::NoProfile => Code::NoProfile,
             Self::NotFound => Code::NotFound,
             Self::ProjectNotFound => Code::ProjectNotFound,
+            Self::QuoteNotFound => Code::QuoteNotFound,
+            Self::QuoteExpired => Code::QuoteExpired,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout(_) => Code::RequestTimeout,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
@@ -169,13 +178,33 @@ impl From<AcceptError> for ApiError {
             AcceptError::KeyReused => Self::KeyReused,
             AcceptError::NoProfile => Self::NoProfile,
             AcceptError::ProjectNotFound => Self::ProjectNotFound,
-            AcceptError::NoSuchOutput { pointers } => {
-                let fault = |pointer| Fault { pointer, detail: NO_SUCH_PICTURE.to_owned() };
-                Self::InvalidRequest(pointers.into_iter().map(fault).collect())
+            AcceptError::NoSuchOutput { pointers } => no_such_pictures(pointers),
+            AcceptError::QuoteNotFound => Self::QuoteNotFound,
+            AcceptError::QuoteExpired => Self::QuoteExpired,
+            AcceptError::QuotedOtherwise => {
+                let detail = "is of a quote for another request: what was quoted must be sent unchanged".to_owned();
+                Self::InvalidRequest(vec![Fault { pointer: QUOTE_POINTER.to_owned(), detail }])
             }
             AcceptError::Database(error) => error.into(),
         }
     }
+}
+
+impl From<QuoteError> for ApiError {
+    fn from(error: QuoteError) -> Self {
+        match error {
+            QuoteError::NoProfile => Self::NoProfile,
+            QuoteError::ProjectNotFound => Self::ProjectNotFound,
+            QuoteError::NoSuchOutput { pointers } => no_such_pictures(pointers),
+            QuoteError::TooMany { next_in } => Self::RateLimited { retry_after: next_in },
+            QuoteError::Database(error) => error.into(),
+        }
+    }
+}
+
+fn no_such_pictures(pointers: Vec<String>) -> ApiError {
+    let fault = |pointer| Fault { pointer, detail: NO_SUCH_PICTURE.to_owned() };
+    ApiError::InvalidRequest(pointers.into_iter().map(fault).collect())
 }
 
 impl From<CancelError> for ApiError {

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 28] = [
+pub(super) const RELATIONS: [Relation; 29] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -128,6 +128,13 @@ pub(super) const RELATIONS: [Relation; 28] = [
         "(generation_id, n, path, format, width, height, size_bytes, created_at) values ('{own_generation}', 2, 'p', 'webp', 1, 1, 1, now())",
     ),
     Relation::new("gateway.provider_budget", "true", "free_at", "(endpoint, operation, free_at) values ('e', 'status', now())"),
+    Relation::new(
+        "gateway.quote",
+        "user_id = '{own}'",
+        "price",
+        "(quote_id, user_id, fingerprint, price, created_at, expires_at)
+          values (gen_random_uuid(), '{own}', sha256(''), 0, now(), now() + interval '1 minute')",
+    ),
     Relation::new(
         "gateway.run",
         "generation_id = '{own_generation}'",

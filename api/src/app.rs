@@ -13,6 +13,7 @@ use crate::endpoints::generate::GenerateApi;
 use crate::endpoints::generations::GenerationsApi;
 use crate::endpoints::health::HealthApi;
 use crate::endpoints::problems::find_problem;
+use crate::endpoints::quotes::QuotesApi;
 use crate::endpoints::status::StatusApi;
 use crate::endpoints::stripe_webhook::StripeWebhookApi;
 use crate::endpoints::subscriptions::SubscriptionsApi;
@@ -31,6 +32,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
     connect-src 'self'; frame-ancestors 'none'";
 
 type Operations = (
+    QuotesApi,
     GenerateApi,
     StatusApi,
     GenerationsApi,
@@ -46,6 +48,7 @@ type Operations = (
 fn service() -> OpenApiService<Operations, ()> {
     let workflows = WorkflowsApi::default();
     let operations = (
+        QuotesApi,
         GenerateApi,
         StatusApi,
         GenerationsApi,

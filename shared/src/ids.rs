@@ -20,6 +20,14 @@ pub struct UserId(pub Uuid);
 #[sqlx(transparent)]
 pub struct GenerationId(pub Uuid);
 
+/// A price promised for one request. Time-ordered.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, FromStr, Serialize, Deserialize, sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct QuoteId(pub Uuid);
+
 /// The right to act on a run until its lease expires.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, FromStr, Serialize, Deserialize, sqlx::Type,
@@ -29,6 +37,14 @@ pub struct GenerationId(pub Uuid);
 pub struct LeaseId(pub Uuid);
 
 impl GenerationId {
+    /// A new, time-ordered id (`UUIDv7`).
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl QuoteId {
     /// A new, time-ordered id (`UUIDv7`).
     #[must_use]
     pub fn generate() -> Self {

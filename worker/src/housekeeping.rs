@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::generation::accept::purge_expired_keys;
+use shared::generation::quote::purge_expired_quotes;
 use shared::queue_housekeeping::{forget_workers, kill_overdue, purge_finished};
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -85,7 +86,8 @@ pub async fn purge(pool: &PgPool, retention: &Retention) -> Result<u64, sqlx::Er
     let jobs = in_batches(|| purge_finished(pool, retention.done, retention.failed, BATCH)).await?;
     let workers = in_batches(|| forget_workers(pool, retention.workers, BATCH)).await?;
     let keys = in_batches(|| purge_expired_keys(pool, BATCH)).await?;
-    Ok(jobs + workers + keys)
+    let quotes = in_batches(|| purge_expired_quotes(pool, BATCH)).await?;
+    Ok(jobs + workers + keys + quotes)
 }
 
 /// Repeats a statement as long as it finds a full batch.

@@ -24,7 +24,7 @@ pub(super) fn add(document: &mut Value) {
             .replace("{subscription_id}", EXAMPLE_ID);
         for operation in operations.as_mapping_mut().expect("an object").values_mut() {
             let id = operation["operationId"].as_str().expect("every operation has a name").to_owned();
-            if id == "create_generation" {
+            if ["create_generation", "create_quote"].contains(&id.as_str()) {
                 let examples = examples["requests"].clone();
                 operation["requestBody"]["content"]["application/json"]["examples"] = examples;
             }

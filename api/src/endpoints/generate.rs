@@ -8,8 +8,9 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use rand::RngExt;
 use serde::Deserialize;
-use shared::generation::{self, AcceptError, Accepted, Limits, NewGeneration};
-use shared::ids::GenerationId;
+use shared::credits::Credits;
+use shared::generation::{self, AcceptError, Accepted, Limits, NewGeneration, Terms, quote};
+use shared::ids::{GenerationId, UserId};
 use shared::telemetry::names;
 use shared::workflow::{Request, SEED_MAX};
 use uuid::Uuid;
@@ -60,8 +61,10 @@ impl GenerateApi {
     /// An address is asked after the answer: if it cannot be used, the generation fails and is refunded. What this
     /// deployment cannot do is refused with 422 too; `list_workflows` does not offer it.
     ///
+    /// With the `quote_id` of a quote of the same request, its price is charged, whatever the catalogue says by now.
+    ///
     /// With an `Idempotency-Key` a repeat of the same request within 24 hours is answered as the first time and
-    /// charged once.
+    /// charged once, also when its quote has expired meanwhile.
     #[oai(path = "/generate", method = "post", operation_id = "create_generation")]
     async fn create_generation(
         &self,
@@ -75,49 +78,78 @@ impl GenerateApi {
     ) -> Result<GenerateAnswer, ApiError> {
         let Checked(request, _held) = body;
         let caller = caller.signed_up()?;
-        if request.claimed_user_id.is_some_and(|claimed| claimed != caller.user_id()) {
-            return Err(ApiError::UserMismatch);
-        }
-        let request = request.for_user(caller.user_id()).map_err(ApiError::InvalidRequest)?;
-        let dialect = state.settings.runpod.dialect(request.workflow.kind);
-        request.check_dialect(dialect).map_err(ApiError::InvalidRequest)?;
-        generate_pictures::check_types(&request)?;
-        let id = GenerationId::generate();
-        let response = accepted_body(&state, id, &request);
-        let mut new = NewGeneration {
-            id,
-            user_id: caller.user_id(),
-            request: &request,
-            seed: rand::rng().random_range(0..=SEED_MAX),
-            request_id: seen.request_id(),
-            key: key.0.as_deref(),
-            response: &response,
-            limits: state.settings.generations,
-            endpoint: state.settings.runpod.endpoint(request.workflow.kind),
-            dialect,
-            admitted: false,
-        };
-        let outcome = admit_and_accept(&state, &seen, &mut new).await;
+        let request = request_of(&state, caller.user_id(), request)?;
+        let outcome = start(&state, &seen, caller.user_id(), key.0.as_deref(), &request).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
-        match outcome? {
-            Accepted::New { .. } => {
-                state.backlog.note_accepted();
-                tracing::info!(generation_id = %id, workflow = request.workflow.kind.as_str(), "accepted");
-                Ok(GenerateAnswer { location: location(id), body: response, replayed: false })
-            }
-            Accepted::Replayed { response } => GenerateAnswer::replay(response),
+        outcome
+    }
+}
+
+/// The request as this user may send it here, as far as can be told without asking anybody.
+pub(super) fn request_of(state: &ApiState, user_id: UserId, request: Request) -> Result<Request, ApiError> {
+    if request.claimed_user_id.is_some_and(|claimed| claimed != user_id) {
+        return Err(ApiError::UserMismatch);
+    }
+    let request = request.for_user(user_id).map_err(ApiError::InvalidRequest)?;
+    let dialect = state.settings.runpod.dialect(request.workflow.kind);
+    request.check_dialect(dialect).map_err(ApiError::InvalidRequest)?;
+    generate_pictures::check_types(&request)?;
+    Ok(request)
+}
+
+/// Starts what is asked for at the price of today, or at the quoted one; or repeats an earlier answer.
+async fn start(
+    state: &ApiState,
+    seen: &Seen,
+    user_id: UserId,
+    key: Option<&str>,
+    request: &Request,
+) -> Result<GenerateAnswer, ApiError> {
+    if state.backlog.is_full() {
+        return Err(ApiError::QueueFull);
+    }
+    let price = match request.quote_id {
+        None => request.price(),
+        Some(quote_id) => match quote::honour(&state.pool, user_id, quote_id, key, request).await? {
+            Terms::Price(price) => price,
+            Terms::Replayed { response } => return GenerateAnswer::replay(response),
+        },
+    };
+    let id = GenerationId::generate();
+    let response = accepted_body(state, id, request, price);
+    let kind = request.workflow.kind;
+    let mut new = NewGeneration {
+        id,
+        user_id,
+        request,
+        price,
+        seed: rand::rng().random_range(0..=SEED_MAX),
+        request_id: seen.request_id(),
+        key,
+        response: &response,
+        limits: state.settings.generations,
+        endpoint: state.settings.runpod.endpoint(kind),
+        dialect: state.settings.runpod.dialect(kind),
+        admitted: false,
+    };
+    match admit_and_accept(state, seen, &mut new).await? {
+        Accepted::New { .. } => {
+            state.backlog.note_accepted();
+            tracing::info!(generation_id = %id, workflow = kind.as_str(), "accepted");
+            Ok(GenerateAnswer { location: location(id), body: response, replayed: false })
         }
+        Accepted::Replayed { response } => GenerateAnswer::replay(response),
     }
 }
 
 /// The text of the answer. It is stored with the idempotency key before it is sent, so it is made once.
-fn accepted_body(state: &ApiState, id: GenerationId, request: &Request) -> String {
+fn accepted_body(state: &ApiState, id: GenerationId, request: &Request, price: Credits) -> String {
     let body = AcceptedBody {
         generation_id: id.0,
         status: StatusName::Processing,
         estimated_time: state.estimates.seconds(request.workflow.kind.as_str()),
         stage: StageName::Queued,
-        cost: Cost::reserved(request.price()),
+        cost: Cost::reserved(price),
     };
     body.to_json_string()
 }
@@ -128,9 +160,6 @@ fn location(id: GenerationId) -> String {
 
 /// Accepts the request; if it brings pictures that must be looked at, admits it first and looks at them.
 async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration<'_>) -> Result<Accepted, ApiError> {
-    if state.backlog.is_full() {
-        return Err(ApiError::QueueFull);
-    }
     if generate_pictures::need_a_look(new.request) {
         let admitted = generation::admit(&state.pool, new).await;
         if let Some(replayed) = admitted.inspect_err(|refused| note_refused(seen, new.limits, refused))? {
@@ -153,10 +182,10 @@ fn note_refused(seen: &Seen, limits: Limits, refused: &AcceptError) {
     }
 }
 
-fn label(outcome: &Result<Accepted, ApiError>) -> &'static str {
+fn label(outcome: &Result<GenerateAnswer, ApiError>) -> &'static str {
     match outcome {
-        Ok(Accepted::New { .. }) => "accepted",
-        Ok(Accepted::Replayed { .. }) => "replayed",
+        Ok(GenerateAnswer { replayed: false, .. }) => "accepted",
+        Ok(GenerateAnswer { replayed: true, .. }) => "replayed",
         Err(refusal) => refusal.code().as_str(),
     }
 }
@@ -210,7 +239,9 @@ impl ApiResponse for GenerateAnswer {
             Code::InsufficientCredits,
             Code::Forbidden,
             Code::ProjectNotFound,
+            Code::QuoteNotFound,
             Code::RequestTimeout,
+            Code::QuoteExpired,
             Code::PayloadTooLarge,
             Code::UnsupportedMediaType,
             Code::UnsupportedPicture,

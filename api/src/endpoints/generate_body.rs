@@ -77,6 +77,7 @@ fn form(workflow: &'static Workflow, input: MetaSchemaRef) -> MetaSchema {
             ("input_data", input),
             ("settings", optional(settings(workflow))),
             ("user_id", optional(user_id)),
+            ("quote_id", optional(about_uuid("A quote of this very request, to be accepted at its price."))),
             ("project_id", optional(about_uuid("One of the caller's own projects."))),
             ("brand_name", optional(name("The brand it is for."))),
             ("campaign_name", optional(name("The campaign it is for."))),

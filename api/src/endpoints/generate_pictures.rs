@@ -43,16 +43,32 @@ pub(super) fn check_types(request: &Request) -> Result<(), ApiError> {
 /// What is stored is named after what was sent, so that a repeat finds it and costs nothing. If the request is not
 /// accepted after all, it lies there unused until it is cleaned up.
 pub(super) async fn provide(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
+    look(state, user_id, request, Inline::Stored).await
+}
+
+/// Refuses what [`provide`] would refuse, and stores nothing.
+pub(super) async fn check(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
+    look(state, user_id, request, Inline::Checked).await
+}
+
+/// What becomes of pictures that came inside the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inline {
+    Stored,
+    Checked,
+}
+
+async fn look(state: &ApiState, user_id: UserId, request: &Request, inline: Inline) -> Result<(), ApiError> {
     // Her requests take turns, so that nobody else waits for more than one of them.
     let in_turn = async {
         let _turn = state.picture_turns.take(user_id).await;
-        find_or_store(state, user_id, request).await
+        find_all(state, user_id, request, inline).await
     };
     let provided = tokio::time::timeout(PICTURES_TIMEOUT, in_turn).await;
     provided.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed)))
 }
 
-async fn find_or_store(state: &ApiState, user_id: UserId, request: &Request) -> Result<(), ApiError> {
+async fn find_all(state: &ApiState, user_id: UserId, request: &Request, becomes: Inline) -> Result<(), ApiError> {
     let pictures: Vec<_> = request
         .pictures
         .iter()
@@ -64,15 +80,15 @@ async fn find_or_store(state: &ApiState, user_id: UserId, request: &Request) -> 
     };
     refuse(pictures.iter().filter(absent).map(|placed| placed.fault(NO_SUCH_PICTURE)).collect())?;
     // At most a request's few pictures; how many are decoded at once is bounded for the whole process.
-    let mut storing = Vec::new();
+    let mut taking = Vec::new();
     for placed in &pictures {
         if let PictureSource::Inline(inline) = &placed.picture.source
             && missing.remove(&placed.place)
         {
-            storing.push(store(state, &placed.place, inline));
+            taking.push(take(state, &placed.place, inline, becomes));
         }
     }
-    let unusable: Vec<_> = futures::future::try_join_all(storing).await?.into_iter().flatten().collect();
+    let unusable: Vec<_> = futures::future::try_join_all(taking).await?.into_iter().flatten().collect();
     let fault = |placed: &PlacedPicture<'_>| {
         let unusable = unusable.iter().find(|unusable| unusable.place == placed.place)?;
         Some(placed.fault(&unusable.detail))
@@ -118,9 +134,15 @@ async fn missing(state: &ApiState, pictures: &[PlacedPicture<'_>]) -> Result<Has
     Ok(places.into_iter().zip(found).filter_map(|(place, link)| link.is_none().then_some(place)).collect())
 }
 
-/// Decodes a picture to its end and stores it; or says what is wrong with it.
-async fn store(state: &ApiState, place: &str, inline: &InlinePicture) -> Result<Option<Unusable>, ApiError> {
+/// Decodes a picture to its end and stores it, if it shall be; or says what is wrong with it.
+async fn take(
+    state: &ApiState,
+    place: &str,
+    inline: &InlinePicture,
+    becomes: Inline,
+) -> Result<Option<Unusable>, ApiError> {
     match images::check_input(inline.bytes.clone()).await {
+        Ok(_) if becomes == Inline::Checked => Ok(None),
         Ok(checked) => {
             let content_type = checked.format.content_type();
             state.images.put(place, checked.bytes, content_type).await.map_err(not_stored)?;

@@ -13,6 +13,7 @@ pub(crate) mod health;
 mod input_schema;
 mod parameter_schema;
 pub(crate) mod problems;
+pub(crate) mod quotes;
 pub(crate) mod status;
 pub(crate) mod stripe_webhook;
 pub(crate) mod subscriptions;

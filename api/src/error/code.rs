@@ -20,10 +20,12 @@ pub(crate) enum Code {
     ProjectNotFound,
     BillingDisabled,
     OfferNotFound,
+    QuoteNotFound,
     MethodNotAllowed,
     RequestTimeout,
     AlreadySubscribed,
     SubscriptionEnded,
+    QuoteExpired,
     PayloadTooLarge,
     UnsupportedMediaType,
     UnsupportedPicture,
@@ -38,7 +40,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
@@ -52,10 +54,12 @@ impl Code {
         Self::ProjectNotFound,
         Self::BillingDisabled,
         Self::OfferNotFound,
+        Self::QuoteNotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::AlreadySubscribed,
         Self::SubscriptionEnded,
+        Self::QuoteExpired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedPicture,
@@ -113,12 +117,18 @@ impl Code {
             Self::ProjectNotFound => "`project_id` must name one of the caller's own projects.",
             Self::BillingDisabled => "This deployment sells no credits.",
             Self::OfferNotFound => "There is no such pack or plan, or it is not on sale. List what is.",
+            Self::QuoteNotFound => {
+                "`quote_id` must name one of the caller's own quotes. Expired ones are forgotten after a while: ask for a new one."
+            }
             Self::MethodNotAllowed => "The address exists; `Allow` lists the methods it answers.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
             Self::AlreadySubscribed => {
                 "A user has one subscription at a time. Have it end with its period before another begins."
             }
             Self::SubscriptionEnded => "A subscription that has ended cannot be changed. Subscribe anew.",
+            Self::QuoteExpired => {
+                "A quoted price is good until `expires_at`. Nothing was charged. Ask for a new quote, or leave `quote_id` out to pay the price of today."
+            }
             Self::PayloadTooLarge => "The body is over the limit that `detail` names.",
             Self::UnsupportedMediaType => "Send the body as `application/json`.",
             Self::UnsupportedPicture => {
@@ -155,10 +165,12 @@ impl Code {
             Self::ProjectNotFound => (StatusCode::NOT_FOUND, "project-not-found", "Project not found"),
             Self::BillingDisabled => (StatusCode::NOT_FOUND, "billing-disabled", "Nothing is sold here"),
             Self::OfferNotFound => (StatusCode::NOT_FOUND, "offer-not-found", "Offer not found"),
+            Self::QuoteNotFound => (StatusCode::NOT_FOUND, "quote-not-found", "Quote not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body took too long"),
             Self::AlreadySubscribed => (StatusCode::CONFLICT, "already-subscribed", "Already subscribed"),
             Self::SubscriptionEnded => (StatusCode::CONFLICT, "subscription-ended", "The subscription has ended"),
+            Self::QuoteExpired => (StatusCode::CONFLICT, "quote-expired", "The quote has expired"),
             Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Body too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")

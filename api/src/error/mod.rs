@@ -7,6 +7,7 @@
 //! compile until someone decides what the caller is told. The cause of a 5xx is logged where it is answered and
 //! never shown.
 
+mod billing;
 mod code;
 mod framework;
 mod problem;
@@ -15,12 +16,9 @@ use std::time::Duration;
 
 use poem::error::ResponseError;
 use poem::http::StatusCode;
-use shared::billing::purchase::PurchaseError;
-use shared::billing::subscription::ChangeError;
 use shared::credits::Credits;
-use shared::generation::{AcceptError, CancelError};
+use shared::generation::{AcceptError, CancelError, QuoteError};
 use shared::images::{BadLink, OpenError, StoreError};
-use shared::provider::ProviderError;
 use shared::workflow::{Fault, NO_SUCH_PICTURE};
 
 pub(crate) use code::Code;
@@ -31,10 +29,11 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 
 /// When one of a user's generations may have ended.
 const OPEN_RETRY: Duration = Duration::from_secs(5);
-/// When one of a user's open checkouts may have expired.
-const CHECKOUT_RETRY: Duration = Duration::from_mins(10);
 /// When a full queue may have room.
 const QUEUE_RETRY: Duration = Duration::from_secs(30);
+
+/// Where a request names its quote.
+const QUOTE_POINTER: &str = "/quote_id";
 
 /// A refusal, with what the caller needs to act on it.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +65,10 @@ pub(crate) enum ApiError {
     BillingDisabled,
     #[error("there is no such offer")]
     OfferNotFound,
+    #[error("there is no such quote of yours")]
+    QuoteNotFound,
+    #[error("the quote has expired")]
+    QuoteExpired,
     #[error("this address does not answer that method")]
     MethodNotAllowed,
     #[error("the body did not arrive within {} seconds", .0.as_secs())]
@@ -120,6 +123,8 @@ impl ApiError {
             Self::ProjectNotFound => Code::ProjectNotFound,
             Self::BillingDisabled => Code::BillingDisabled,
             Self::OfferNotFound => Code::OfferNotFound,
+            Self::QuoteNotFound => Code::QuoteNotFound,
+            Self::QuoteExpired => Code::QuoteExpired,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout(_) => Code::RequestTimeout,
             Self::AlreadySubscribed => Code::AlreadySubscribed,
@@ -190,50 +195,33 @@ impl From<AcceptError> for ApiError {
             AcceptError::KeyReused => Self::KeyReused,
             AcceptError::NoProfile => Self::NoProfile,
             AcceptError::ProjectNotFound => Self::ProjectNotFound,
-            AcceptError::NoSuchOutput { pointers } => {
-                let fault = |pointer| Fault { pointer, detail: NO_SUCH_PICTURE.to_owned() };
-                Self::InvalidRequest(pointers.into_iter().map(fault).collect())
+            AcceptError::NoSuchOutput { pointers } => no_such_pictures(pointers),
+            AcceptError::QuoteNotFound => Self::QuoteNotFound,
+            AcceptError::QuoteExpired => Self::QuoteExpired,
+            AcceptError::QuotedOtherwise => {
+                let detail = "is of a quote for another request: what was quoted must be sent unchanged".to_owned();
+                Self::InvalidRequest(vec![Fault { pointer: QUOTE_POINTER.to_owned(), detail }])
             }
             AcceptError::Database(error) => error.into(),
         }
     }
 }
 
-impl From<PurchaseError> for ApiError {
-    fn from(error: PurchaseError) -> Self {
+impl From<QuoteError> for ApiError {
+    fn from(error: QuoteError) -> Self {
         match error {
-            PurchaseError::NotOnSale => Self::OfferNotFound,
-            PurchaseError::AlreadySubscribed => Self::AlreadySubscribed,
-            PurchaseError::KeyReused => Self::KeyReused,
-            PurchaseError::TooManyOpen => Self::RateLimited { retry_after: CHECKOUT_RETRY },
-            PurchaseError::NoProfile => Self::NoProfile,
-            PurchaseError::Provider(error) => error.into(),
-            PurchaseError::Database(error) => error.into(),
+            QuoteError::NoProfile => Self::NoProfile,
+            QuoteError::ProjectNotFound => Self::ProjectNotFound,
+            QuoteError::NoSuchOutput { pointers } => no_such_pictures(pointers),
+            QuoteError::TooMany { next_in } => Self::RateLimited { retry_after: next_in },
+            QuoteError::Database(error) => error.into(),
         }
     }
 }
 
-impl From<ChangeError> for ApiError {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::NotFound => Self::NotFound,
-            ChangeError::Ended => Self::SubscriptionEnded,
-            ChangeError::Provider(error) => error.into(),
-            ChangeError::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<ProviderError> for ApiError {
-    fn from(error: ProviderError) -> Self {
-        match error {
-            ProviderError::Unavailable { .. } => Self::unavailable(error),
-            // It refused what we made, or what it gave us is gone there.
-            ProviderError::Rejected { .. } | ProviderError::Unknown { .. } | ProviderError::NotFound => {
-                Self::internal(error)
-            }
-        }
-    }
+fn no_such_pictures(pointers: Vec<String>) -> ApiError {
+    let fault = |pointer| Fault { pointer, detail: NO_SUCH_PICTURE.to_owned() };
+    ApiError::InvalidRequest(pointers.into_iter().map(fault).collect())
 }
 
 impl From<CancelError> for ApiError {

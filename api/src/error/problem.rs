@@ -7,7 +7,7 @@ use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSch
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
-use super::{ApiError, Code};
+use super::{ApiError, Code, QUOTE_POINTER};
 
 /// Why a request was refused, in the form of RFC 9457.
 #[derive(Debug, Object)]
@@ -95,6 +95,7 @@ fn faults(error: &ApiError) -> Option<Vec<ProblemFault>> {
             Some(faults.iter().map(|f| fault(&f.pointer, &f.detail)).collect())
         }
         ApiError::ProjectNotFound => Some(vec![fault("/project_id", "no such project of yours")]),
+        ApiError::QuoteNotFound => Some(vec![fault(QUOTE_POINTER, "no such quote of yours")]),
         ApiError::UserMismatch => Some(vec![fault("/user_id", "not the id of the token's user")]),
         _ => None,
     }

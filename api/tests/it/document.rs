@@ -21,6 +21,7 @@ async fn the_document_is_served_in_both_forms() {
     let paths: Vec<_> = json.body["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     for path in [
         "/api/v1/generate",
+        "/api/v1/quotes",
         "/api/v1/status/{generation_id}",
         "/api/v1/webhook/comfyui",
         "/api/v1/credits",

@@ -22,6 +22,8 @@ mod limits;
 mod list_generations;
 mod observation;
 mod problems;
+mod quote_bounds;
+mod quotes;
 mod tokens;
 mod transport;
 mod validation;

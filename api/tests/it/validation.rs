@@ -16,6 +16,8 @@ async fn faults(user: &User, body: Value, expected: &[&str]) {
     let refused = user.client.generate(&body).await.unwrap().expecting(422);
     assert_eq!(refused.body["code"], "invalid-request");
     assert_eq!(pointers(&refused), expected, "{body}");
+    let quote = user.client.quote(&body).await.unwrap().expecting(422);
+    assert_eq!(quote.body["errors"], refused.body["errors"], "{body}");
 }
 
 async fn send(user: &User, content_type: Option<&str>, body: impl Into<reqwest::Body>) -> Answer {

@@ -20,6 +20,8 @@ export type RequestOf<T extends WorkflowType> = Extract<GenerateRequest, { workf
 /** The parameters of one workflow. */
 export type InputOf<T extends WorkflowType> = RequestOf<T>["input_data"];
 export type Workflow = Schemas["Workflow"];
+/** A price that is promised for one request: sent with it as `quote_id`, it is what is charged. */
+export type Quote = Schemas["Quote"];
 export type GenerationPage = Schemas["GenerationPage"];
 
 export interface ShootXOptions {
@@ -46,6 +48,8 @@ export type Accepted = Schemas["AcceptedGeneration"] & {
 };
 
 export interface ShootX {
+  /** What a request costs, promised until `expires_at`. Takes nothing. */
+  quote(request: GenerateRequest): Promise<Quote>;
   /** Starts a generation and reserves its price. */
   generate(request: GenerateRequest, options?: GenerateOptions): Promise<Accepted>;
   /** How a generation stands. */
@@ -82,6 +86,9 @@ export function createShootX({ baseUrl, token, fetch }: ShootXOptions): ShootX {
 
   return {
     http,
+    async quote(body) {
+      return known(await http.POST("/api/v1/quotes", { body }));
+    },
     async generate(body, { idempotencyKey = crypto.randomUUID(), signal } = {}) {
       const params = { header: { "Idempotency-Key": idempotencyKey } };
       const answer = await http.POST("/api/v1/generate", { params, body, signal: signal ?? null });

@@ -53,6 +53,18 @@ test("every request asks for the token of the moment", async () => {
   assert.deepEqual(asked.map((request) => request.headers.get("Authorization")), ["Bearer token 1", "Bearer token 2"]);
 });
 
+test("a quote is asked for with the request it is about, and named when that is generated", async () => {
+  const quote_id = "01983c5e-5d20-7e41-8b1c-9a7f3e5d0c26";
+  const { shootx, asked } = client(json(201, { quote_id, price: 1 }), json(202, { generation_id: ID }));
+  const input_data = { input_image: "u/uploads/a.png", target_width: 64, target_height: 64, maintain_aspect: true };
+  const request = { workflow_type: "resize" as const, input_data };
+  const quote = await shootx.quote(request);
+  await shootx.generate({ ...request, quote_id: quote.quote_id });
+  assert.deepEqual(asked.map(({ url }) => url), ["https://api.test/api/v1/quotes", "https://api.test/api/v1/generate"]);
+  assert.deepEqual(await asked[0]?.json(), request);
+  assert.deepEqual(await asked[1]?.json(), { ...request, quote_id });
+});
+
 test("waiting ends in time, with what was seen last", async () => {
   const { shootx } = client(seen("processing", 70, "2"));
   await assert.rejects(shootx.waitFor(ID, { timeoutMs: 1000 }), (error: unknown) => {

@@ -122,6 +122,14 @@ impl Client {
         self.send(request.json(body)).await
     }
 
+    /// `POST /api/v1/quotes`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn quote(&self, body: &Value) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::POST, "/api/v1/quotes").json(body)).await
+    }
+
     /// `GET /api/v1/status/{generation_id}`.
     ///
     /// # Errors

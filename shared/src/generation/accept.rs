@@ -29,6 +29,8 @@ pub struct NewGeneration<'a> {
     pub user_id: UserId,
     /// What is asked for.
     pub request: &'a Request,
+    /// What it costs: the price of today, or the one that was quoted.
+    pub price: Credits,
     /// The seed the provider gets.
     pub seed: i64,
     /// Ties all logs of this generation together.
@@ -106,6 +108,15 @@ pub enum AcceptError {
         /// Where they stand in the body, as JSON pointers.
         pointers: Vec<String>,
     },
+    /// There is no such quote of the caller's.
+    #[error("no such quote")]
+    QuoteNotFound,
+    /// The quote's time is over.
+    #[error("the quote has expired")]
+    QuoteExpired,
+    /// The quote is the caller's, but about something else.
+    #[error("the quote is for another request")]
+    QuotedOtherwise,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -116,7 +127,7 @@ pub enum AcceptError {
 /// # Errors
 /// See [`AcceptError`].
 pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, AcceptError> {
-    let fingerprint = new.request.fingerprint();
+    let fingerprint = new.request.intent_fingerprint();
     for _ in 0..ACCEPT_TRIES_MAX {
         let refused = match try_accept(pool, new, &fingerprint).await {
             Err(AcceptError::Database(error)) if db::constraint_name(&error) == Some("idempotency_key_once") => None,
@@ -144,7 +155,6 @@ pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, 
 
 async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
     let request = new.request;
-    let price = request.price();
     let row = sqlx::query_file!(
         "src/generation/accept.sql",
         new.id as GenerationId,
@@ -153,7 +163,7 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         request.workflow.title,
         request.method,
         serde_json::Value::Object(request.parameters.clone()),
-        price as Credits,
+        new.price as Credits,
         i16::from(request.outputs_asked),
         request.output_format.as_str(),
         new.seed,
@@ -196,7 +206,7 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         AcceptError::DebtOpen { debt: row.debt }
     } else {
         // As it is now: the statement's snapshot may be older than a request it waited for.
-        AcceptError::InsufficientCredits { price, balance: ledger::balance(pool, new.user_id).await? }
+        AcceptError::InsufficientCredits { price: new.price, balance: ledger::balance(pool, new.user_id).await? }
     })
 }
 

@@ -20,7 +20,7 @@ use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 /// # Errors
 /// See [`AcceptError`]. A refusal for credits or pictures still counts against the limit.
 pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Accepted>, AcceptError> {
-    let price = new.request.price();
+    let price = new.price;
     let (generations, paths) = outputs(new.request, new.user_id);
     let row = sqlx::query_file!(
         "src/generation/admit.sql",
@@ -37,7 +37,9 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
     .await?;
     let (balance, debt): (Credits, Credits) = (row.balance, row.debt);
     match (row.replay_fingerprint, row.replay_response) {
-        (Some(stored), Some(response)) => accept::replay(&stored, response, &new.request.fingerprint()).map(Some),
+        (Some(stored), Some(response)) => {
+            accept::replay(&stored, response, &new.request.intent_fingerprint()).map(Some)
+        }
         _ if !row.user_known => Err(AcceptError::NoProfile),
         _ if !row.project_known => Err(AcceptError::ProjectNotFound),
         _ if !row.within_limit => Err(accept::refusal(pool, new).await?),
@@ -51,13 +53,13 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
 }
 
 /// Where these storage paths stand in the body.
-fn pointers(request: &Request, paths: &[String]) -> Vec<String> {
+pub(super) fn pointers(request: &Request, paths: &[String]) -> Vec<String> {
     let named = |source: &PictureSource| matches!(source, PictureSource::Path(path) if paths.contains(path));
     request.pictures.iter().filter(|picture| named(&picture.source)).map(|picture| picture.pointer.clone()).collect()
 }
 
 /// The pictures that are outputs of the user's by their form: generations and paths.
-fn outputs(request: &Request, user_id: UserId) -> (Vec<Uuid>, Vec<String>) {
+pub(super) fn outputs(request: &Request, user_id: UserId) -> (Vec<Uuid>, Vec<String>) {
     let paths = request.pictures.iter().filter_map(|picture| match &picture.source {
         PictureSource::Path(path) => Some(path),
         PictureSource::Url(_) | PictureSource::Inline(_) => None,

@@ -1,7 +1,7 @@
 //! A generation: one customer request to run one workflow, and its life from accept to settlement.
 //!
-//! [`lifecycle`] decides, [`store`] commits; [`mod@accept`], [`cancel`], [`webhook`] and [`read`] are what the
-//! API calls, [`lease`] is what the worker's steps start with.
+//! [`lifecycle`] decides, [`store`] commits; [`mod@accept`], [`quote`], [`cancel`], [`webhook`] and [`read`] are
+//! what the API calls, [`lease`] is what the worker's steps start with.
 
 pub mod accept;
 mod admit;
@@ -15,6 +15,7 @@ pub mod lifecycle;
 mod limits;
 pub mod message;
 pub mod output;
+pub mod quote;
 pub mod read;
 mod run;
 pub mod store;
@@ -30,6 +31,7 @@ pub use backlog::count_waiting;
 pub use cancel::{CancelError, request_cancel};
 pub use event::{Callback, Event, NextJob, Transition};
 pub use limits::{Allowance, Limits, RATE_WINDOW};
+pub use quote::{Quote, QuoteError, Terms};
 pub use read::{Generation, Link, estimates, find, list, save_links};
 pub use run::{LEASES_LOST_MAX, PROVIDER_TTL_MARGIN, Run, WEBHOOK_GRACE};
 pub use webhook::{Noted, note_webhook};

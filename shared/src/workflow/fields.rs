@@ -120,6 +120,16 @@ pub(super) fn check_text(text: &str, chars_max: usize) -> Result<&str, String> {
     Ok(text)
 }
 
+/// One line of text without the blanks around it, `None` where that is nothing, or what is wrong with it.
+pub(super) fn line(value: &Value, chars_max: usize) -> Result<Option<String>, String> {
+    let text = value.as_str().ok_or("must be a string")?.trim();
+    check_text(text, chars_max)?;
+    if text.contains(['\n', '\r', '\t']) {
+        return Err("must not hold control characters".to_owned());
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
 /// An unknown name, cut to what is worth repeating.
 fn echo(name: &str) -> String {
     match name.char_indices().nth(NAME_ECHO_CHARS_MAX) {

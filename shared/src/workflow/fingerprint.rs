@@ -1,4 +1,4 @@
-//! When two requests are the same: what an idempotency key is held against. Pure.
+//! When two requests are the same: what quotes and idempotency keys are held against. Pure.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use super::Request;
 impl Request {
     /// SHA-256 of what is asked for: equal for two bodies that mean the same, however they spell it.
     ///
-    /// Who is asking is not part of it: keys are scoped by user.
+    /// Who is asking is not part of it, as keys and quotes are scoped by user; nor is the quote, which is about it.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
@@ -23,6 +23,18 @@ impl Request {
         for part in [Value::from("shootx.request.v1"), settings, parameters, labels] {
             absorb(&mut hasher, &part);
         }
+        hasher.finalize().into()
+    }
+
+    /// SHA-256 of the request and the quote it is to be accepted under: what an idempotency key stands for.
+    #[must_use]
+    pub fn intent_fingerprint(&self) -> [u8; 32] {
+        let Some(quote_id) = self.quote_id else { return self.fingerprint() };
+        let mut hasher = Sha256::new();
+        for part in ["shootx.quoted.v1", &quote_id.to_string()] {
+            absorb(&mut hasher, &Value::from(part));
+        }
+        hasher.update(self.fingerprint());
         hasher.finalize().into()
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::fields::{Fault, Faults, Fields, check_text, join};
+use super::fields::{Fault, Faults, Fields, join, line};
 use super::input_data::{self, InputData};
 use super::picture::{PathOwner, PictureSource, RequestPicture, outgrows, path_owner};
 use super::{CATALOGUE, OUTPUTS_MAX, OutputFormat, Workflow, find};
 use crate::credits::Credits;
-use crate::ids::UserId;
+use crate::ids::{QuoteId, UserId};
 use crate::images::PIXELS_MAX;
 use crate::pricing;
 
@@ -33,8 +33,17 @@ pub const TAG_CHARS_MAX: usize = 50;
 pub const NO_SUCH_PICTURE: &str = "names no picture of yours: neither an upload nor an output";
 
 /// What the body may hold.
-const BODY_FIELDS: &[&str] =
-    &["user_id", "workflow_type", "input_data", "settings", "project_id", "brand_name", "campaign_name", "tags"];
+const BODY_FIELDS: [&str; 9] = [
+    "user_id",
+    "quote_id",
+    "workflow_type",
+    "input_data",
+    "settings",
+    "project_id",
+    "brand_name",
+    "campaign_name",
+    "tags",
+];
 
 /// What `settings` may hold.
 const SETTINGS_FIELDS: &[&str] = &["method", "output_count", "output_format"];
@@ -47,6 +56,8 @@ const FORMAT: &str = "format";
 pub struct Request {
     /// Whose request the body says it is; to be compared with who is asking, never to be trusted.
     pub claimed_user_id: Option<UserId>,
+    /// The quote whose price it asks for; not yet known to be the caller's, nor to be about this request.
+    pub quote_id: Option<QuoteId>,
     /// What to run.
     pub workflow: &'static Workflow,
     /// How the customer chose to work; kept for her, without effect on the result.
@@ -87,8 +98,9 @@ impl Request {
     /// Every fault, at most [`super::FAULTS_MAX`], in the order of the fields.
     pub fn parse(body: &Value) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
-        let fields = Fields::of(body, "", BODY_FIELDS, &mut faults);
+        let fields = Fields::of(body, "", &BODY_FIELDS, &mut faults);
         let claimed_user_id = uuid(&fields, "user_id", &mut faults).map(UserId);
+        let quote_id = uuid(&fields, "quote_id", &mut faults).map(QuoteId);
         let workflow = workflow(&fields, &mut faults);
         let InputData { mut parameters, pictures, pointers } = input_data::read(&fields, workflow, &mut faults);
         let mut settings = settings(&fields, workflow, &mut faults);
@@ -100,6 +112,7 @@ impl Request {
 
         faults.or(workflow.map(|workflow| Self {
             claimed_user_id,
+            quote_id,
             workflow,
             method: settings.method.unwrap_or_else(|| METHOD_AUTOMATIC.to_owned()),
             parameters,
@@ -277,16 +290,6 @@ fn tags(fields: &Fields<'_>, faults: &mut Faults) -> Vec<String> {
         }
     }
     tags
-}
-
-/// One line of text without the blanks around it, `None` where that is nothing, or what is wrong with it.
-fn line(value: &Value, chars_max: usize) -> Result<Option<String>, String> {
-    let text = value.as_str().ok_or("must be a string")?.trim();
-    check_text(text, chars_max)?;
-    if text.contains(['\n', '\r', '\t']) {
-        return Err("must not hold control characters".to_owned());
-    }
-    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]

@@ -35,6 +35,24 @@ async fn finished_jobs_are_purged() {
 }
 
 #[tokio::test]
+async fn expired_quotes_are_purged_and_others_kept() {
+    let bench = Bench::new().await;
+    bench
+        .execute(
+            "insert into auth.users (id, email) values (gen_random_uuid(), 'ada@example.com');
+             insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, expires_at)
+             select gen_random_uuid(), profiles.id, sha256(''), price, gateway.now() - interval '1 hour',
+                    gateway.now() + expiry::interval
+             from public.profiles, (values (1, '-1 second'), (2, '0 seconds'), (3, '1 minute')) as q (price, expiry)",
+        )
+        .await;
+    assert_eq!(purge(&bench.pool, &Retention::default()).await.unwrap(), 2);
+    let kept: Vec<i32> = sqlx::query_scalar("select price from gateway.quote").fetch_all(&bench.pool).await.unwrap();
+    assert_eq!(kept, [3]);
+    assert_eq!(purge(&bench.pool, &Retention::default()).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_job_locked_for_too_long_is_killed_though_its_worker_lives() {
     let bench = Bench::new().await;
     let calls = Calls::default();

@@ -4,6 +4,7 @@ mod addresses;
 mod charges;
 mod dialects;
 mod places;
+mod quoted;
 mod refused;
 mod stored;
 mod taken;
@@ -64,10 +65,13 @@ impl Door {
         self.send(request).await.expecting(202).generation_id()
     }
 
-    /// Sends what must be refused with this status, and answers the faults: where each is, and what it says.
+    /// Sends what must be refused with this status, and answers the faults: where each is, and what it says. What is
+    /// refused is not quoted either, for the same faults.
     async fn refused(&self, status: u16, request: RequestBuilder) -> Vec<(String, String)> {
+        let quote = self.user.quote(&request.clone().build()).await.unwrap().expecting(status);
         let answer = self.send(request).await.expecting(status);
         assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!((&quote.body["code"], &quote.body["errors"]), (&answer.body["code"], &answer.body["errors"]));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let faults = answer.body["errors"].as_array().unwrap_or_else(|| panic!("no faults in {}", answer.body));
         faults.iter().map(|fault| (text(&fault["pointer"]), text(&fault["detail"]))).collect()

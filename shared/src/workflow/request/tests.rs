@@ -113,6 +113,20 @@ fn the_fingerprint_tells_requests_apart() {
 }
 
 #[test]
+fn a_quote_is_part_of_the_intent_and_not_of_the_request_it_is_about() {
+    let plain = Request::parse(&body()).expect("a sound body");
+    assert_eq!(plain.intent_fingerprint(), plain.fingerprint(), "keys from before quotes stay good");
+    let quoted = |id: &str| Request::parse(&with("/quoteId", &json!(id))).expect("a sound body");
+    let one = quoted("7a52ee3f-1c17-4ee7-9c52-2a6e3d4c1b11");
+    let other = quoted("7a52ee3f-1c17-4ee7-9c52-2a6e3d4c1b12");
+    assert_eq!((one.fingerprint(), other.fingerprint()), (plain.fingerprint(), plain.fingerprint()));
+    assert_ne!(one.intent_fingerprint(), plain.fingerprint());
+    assert_ne!(one.intent_fingerprint(), other.intent_fingerprint());
+    let unreadable = faults(&with("/quoteId", &json!("seventeen")));
+    assert_eq!(unreadable, [("/quoteId".to_owned(), "must be a UUID".to_owned())]);
+}
+
+#[test]
 fn the_same_value_in_both_spellings_is_no_fault_but_a_different_one_is() {
     Request::parse(&with("/input_data/ageRange", &json!("25-35"))).expect("said twice, alike");
     let detail = "is given twice, as age_range and ageRange, with different values";

@@ -40,6 +40,8 @@ insert into gateway.event (generation_id, kind, stage, attempt, created_at)
   values ('{own_generation}', 'accepted', 'queued', 1, now());
 insert into gateway.idempotency_key (user_id, operation, key, fingerprint, response, created_at, expires_at)
   values ('{own}', 'generate', 'k', '', '{}', now(), now());
+insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, expires_at)
+  values (gen_random_uuid(), '{own}', sha256(''), 2, now(), now() + interval '1 minute');
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
 insert into storage.objects (bucket_id, name) values
   ('shootx-images', '{own}/uploads/a.png'), ('shootx-images', '{own}/{own_generation}/1.webp');

@@ -51,6 +51,9 @@ async fn a_user_cannot_change_what_a_generation_costs_or_forget_it() {
         "update public.generations set deleted_at = now()",
         "update public.generations set created_at = 'epoch'",
         "delete from gateway.idempotency_key",
+        "update gateway.quote set price = 0",
+        "insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, expires_at)
+           values (gen_random_uuid(), '{eve}', sha256(''), 0, now(), now() + interval '1 minute')",
         "update gateway.user_limit set full_at = 'epoch'",
     ])
     .await;

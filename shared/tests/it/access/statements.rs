@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 39] = [
+pub(super) const RELATIONS: [Relation; 40] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -170,6 +170,13 @@ pub(super) const RELATIONS: [Relation; 39] = [
           values (gen_random_uuid(), '{own}', 'starter', 'x', 1, 50, 'usd', now(), now())",
     ),
     Relation::new("gateway.provider_budget", "true", "free_at", "(endpoint, operation, free_at) values ('e', 'status', now())"),
+    Relation::new(
+        "gateway.quote",
+        "user_id = '{own}'",
+        "price",
+        "(quote_id, user_id, fingerprint, price, created_at, expires_at)
+          values (gen_random_uuid(), '{own}', sha256(''), 0, now(), now() + interval '1 minute')",
+    ),
     Relation::new(
         "gateway.run",
         "generation_id = '{own_generation}'",

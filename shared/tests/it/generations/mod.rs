@@ -7,6 +7,7 @@ mod calling;
 mod contention;
 mod leasing;
 mod open;
+mod quoting;
 mod reading;
 
 use devstack::postgres::TestDatabase;
@@ -83,6 +84,7 @@ impl World {
             id,
             user_id: self.user,
             request,
+            price: request.price(),
             seed: 7,
             request_id: "request-1",
             key,

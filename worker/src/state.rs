@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
+use shared::ledger::Thresholds;
 use shared::runpod::{RunPod, SetupError};
 use shared::workflow;
 use sqlx::PgPool;
@@ -26,6 +27,8 @@ pub struct WorkerState {
     pub webhook_secrets: Arc<[SecretString]>,
     /// Whether RunPod is asked to call back; without it results are found by polling alone.
     pub webhooks_enabled: bool,
+    /// From when on something about the money is odd.
+    pub anomalies: Thresholds,
 }
 
 /// Why no state can be made of the settings.
@@ -55,6 +58,7 @@ impl WorkerState {
             public_url: config.public_url.clone(),
             webhook_secrets: config.webhook_secrets.clone().into(),
             webhooks_enabled: config.webhooks_enabled,
+            anomalies: config.anomalies,
             pool,
             clock,
         })

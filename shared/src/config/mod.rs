@@ -3,6 +3,7 @@
 //! `deploy/env.template` lists them all with their defaults; a test holds it against this module.
 //! Each variable may instead be given as `NAME_FILE`, the path of a file that holds the value.
 
+mod anomalies;
 mod endpoints;
 mod limits;
 mod read;
@@ -23,6 +24,7 @@ use url::Url;
 pub use limits::ApiLimits;
 use reader::Reader;
 
+use crate::ledger::Thresholds;
 use crate::workflow::{Dialect, WorkflowType};
 
 /// Which program reads the settings: each needs some of them, and has defaults of its own.
@@ -59,6 +61,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub log_format: LogFormat,
     pub limits: ApiLimits,
+    /// From when on something about the money is odd.
+    pub anomalies: Thresholds,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::reader::Reader;
 use super::{ApiLimits, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
 use super::{endpoints, rules, secret};
+use crate::ledger::Thresholds;
 
 impl Config {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -42,6 +43,7 @@ impl Config {
             tls: Tls::read(reader),
             log_format: reader.parsed("LOG_FORMAT", "json or pretty", "json", rules::log_format),
             limits: ApiLimits::read(reader),
+            anomalies: Thresholds::read(reader),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

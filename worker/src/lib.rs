@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod attend;
+pub mod commands;
 mod doorbell;
 pub mod fence;
 pub mod housekeeping;

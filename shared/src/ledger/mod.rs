@@ -6,6 +6,7 @@
 //! settlement. `entry_key` is unique: that is what makes every entry happen once.
 //! What differs from this, or is odd otherwise, is an [`Anomaly`]: found and told, never repaired.
 
+mod adjust;
 mod anomalies;
 mod anomaly;
 mod entry;
@@ -13,6 +14,7 @@ mod reconcile;
 mod statement;
 mod store;
 
+pub use adjust::{AdjustError, Adjusted, Adjustment, Key, Reason, adjust};
 pub use anomalies::{Books, READ_EVERY, books, list_anomalies, read_books};
 pub use anomaly::{Anomaly, AnomalyKind, Thresholds};
 pub use entry::EntryKind;

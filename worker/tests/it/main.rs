@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod adjustments;
+mod anomalies;
 mod bench;
 mod cancel;
 mod clips;
@@ -17,6 +19,7 @@ mod inputs;
 mod large_inputs;
 mod lives;
 mod logs;
+mod operations;
 mod processes;
 mod results;
 mod stopping;

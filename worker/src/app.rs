@@ -97,10 +97,10 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
         stop.run_until_cancelled(watch_queues(seen)).await;
         "queue gauges"
     });
-    let (booked, stop) = (state.pool.clone(), stopping.clone());
+    let (booked, thresholds, stop) = (state.pool.clone(), state.anomalies, stopping.clone());
     loops.spawn(async move {
-        stop.run_until_cancelled(watch_ledger(booked)).await;
-        "ledger gauge"
+        stop.run_until_cancelled(watch_ledger(booked, thresholds)).await;
+        "ledger gauges"
     });
     let (clock, pool, stop) = (state.clock.clone(), state.pool.clone(), stopping.clone());
     loops.spawn(async move {

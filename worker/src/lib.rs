@@ -7,6 +7,7 @@
 pub mod app;
 pub mod attend;
 pub mod billing;
+pub mod commands;
 mod doorbell;
 pub mod fence;
 pub mod housekeeping;

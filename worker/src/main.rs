@@ -1,4 +1,4 @@
-//! `shootx-worker`: moves accepted generations on, or checks the books.
+//! `shootx-worker`: moves accepted generations on, or shows and corrects the books.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use shared::clock::Clock;
 use shared::config::{Config, Process};
 use shared::ledger::Difference;
 use shared::{db, ledger, telemetry};
+use shootx_worker::commands::Operation;
 use shootx_worker::queue::Settings;
 use shootx_worker::{WorkerState, app};
 use sqlx::PgPool;
@@ -31,6 +32,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Operate(Operation),
 }
 
 #[tokio::main]
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run().await.map(|()| ExitCode::SUCCESS),
         Command::Reconcile { json } => reconcile(json).await,
+        Command::Operate(operation) => operate(operation).await,
     };
     ended.unwrap_or_else(|error| {
         eprintln!("shootx-worker: {error:#}");
@@ -86,6 +90,11 @@ async fn reconcile(json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn operate(operation: Operation) -> anyhow::Result<ExitCode> {
+    let (_, pool) = connect()?;
+    Ok(operation.run(&pool).await?)
 }
 
 fn connect() -> anyhow::Result<(Config, PgPool)> {

@@ -7,6 +7,7 @@ use shared::billing::{Stripe, StripeSetupError};
 use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
+use shared::ledger::Thresholds;
 use shared::runpod::{RunPod, SetupError};
 use shared::workflow;
 use sqlx::PgPool;
@@ -29,6 +30,8 @@ pub struct WorkerState {
     pub webhooks_enabled: bool,
     /// Where payments are made, if credits are sold.
     pub stripe: Option<Stripe>,
+    /// From when on something about the money is odd.
+    pub anomalies: Thresholds,
 }
 
 /// Why no state can be made of the settings.
@@ -61,6 +64,7 @@ impl WorkerState {
             webhook_secrets: config.webhook_secrets.clone().into(),
             webhooks_enabled: config.webhooks_enabled,
             stripe: config.billing.as_ref().map(Stripe::new).transpose()?,
+            anomalies: config.anomalies,
             pool,
             clock,
         })

@@ -4,6 +4,31 @@
  */
 
 export interface paths {
+    "/api/v1/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Quote a request
+         * @description Takes the body of `generate`, refuses what `generate` would refuse in it, and promises its price for 15
+         *     minutes. Nothing is charged, stored or started, and the quote is of this request alone: another one, even by a
+         *     word of its prompt, needs its own. Too few credits are no refusal here; compare `price` with `balance`. A
+         *     `quote_id` in the body has no effect.
+         *
+         *     One user may have 1,000 quotes that have not expired; with more, the answer is 429.
+         */
+        post: operations["create_quote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/generate": {
         parameters: {
             query?: never;
@@ -23,8 +48,10 @@ export interface paths {
          *     An address is asked after the answer: if it cannot be used, the generation fails and is refunded. What this
          *     deployment cannot do is refused with 422 too; `list_workflows` does not offer it.
          *
+         *     With the `quote_id` of a quote of the same request, its price is charged, whatever the catalogue says by now.
+         *
          *     With an `Idempotency-Key` a repeat of the same request within 24 hours is answered as the first time and
-         *     charged once.
+         *     charged once, also when its quote has expired meanwhile.
          */
         post: operations["create_generation"];
         delete?: never;
@@ -454,6 +481,11 @@ export interface components {
             user_id?: string | null;
             /**
              * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
+            /**
+             * Format: uuid
              * @description One of the caller's own projects.
              */
             project_id?: string | null;
@@ -533,6 +565,11 @@ export interface components {
              * @description May be left out; else the id of the token's own user.
              */
             user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
             /**
              * Format: uuid
              * @description One of the caller's own projects.
@@ -736,6 +773,11 @@ export interface components {
             user_id?: string | null;
             /**
              * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
+            /**
+             * Format: uuid
              * @description One of the caller's own projects.
              */
             project_id?: string | null;
@@ -910,6 +952,11 @@ export interface components {
             user_id?: string | null;
             /**
              * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
+            /**
+             * Format: uuid
              * @description One of the caller's own projects.
              */
             project_id?: string | null;
@@ -987,6 +1034,11 @@ export interface components {
              * @description May be left out; else the id of the token's own user.
              */
             user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
             /**
              * Format: uuid
              * @description One of the caller's own projects.
@@ -1155,6 +1207,11 @@ export interface components {
             user_id?: string | null;
             /**
              * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
+            /**
+             * Format: uuid
              * @description One of the caller's own projects.
              */
             project_id?: string | null;
@@ -1209,7 +1266,7 @@ export interface components {
          * @description The stable name of a problem: the last part of its `type`, and its `code`.
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "debt-open" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "billing-disabled" | "offer-not-found" | "method-not-allowed" | "request-timeout" | "already-subscribed" | "subscription-ended" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
+        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "debt-open" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "billing-disabled" | "offer-not-found" | "quote-not-found" | "method-not-allowed" | "request-timeout" | "already-subscribed" | "subscription-ended" | "quote-expired" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
         /**
          * ProblemFault
          * @description One fault of a body.
@@ -1226,6 +1283,59 @@ export interface components {
             pack_id: string;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * Quote
+         * @description A price that is promised for one request.
+         */
+        Quote: {
+            /**
+             * Format: uuid
+             * @description Sent with the same request to `generate`, it makes it cost `price`. May be used more than once.
+             */
+            quote_id: string;
+            /**
+             * Format: int32
+             * @description What the request costs under this quote, in credits. What is not delivered is refunded.
+             */
+            price: number;
+            /** @description How the price comes about, and whether there are credits for it. */
+            breakdown: components["schemas"]["QuoteBreakdown"];
+            /**
+             * Format: date-time
+             * @description Until when the price is honoured.
+             */
+            expires_at: string;
+        };
+        /**
+         * QuoteBreakdown
+         * @description How a quoted price comes about.
+         */
+        QuoteBreakdown: {
+            /** @description What would run. */
+            workflow_type: string;
+            /**
+             * Format: int32
+             * @description Credits for one request of up to `default_outputs` outputs.
+             */
+            cost: number;
+            /**
+             * Format: uint8
+             * @description Outputs made when `output_count` is left out.
+             */
+            default_outputs: number;
+            /**
+             * Format: uint8
+             * @description Outputs of this request.
+             */
+            outputs_asked: number;
+            /** @description The price in words. */
+            formula: string;
+            /**
+             * Format: int32
+             * @description What the caller has at this moment, in credits; a quote keeps none of it for the request.
+             */
+            balance: number;
         };
         /** @description A picture brought to another size and shape. */
         ResizeInput: {
@@ -1275,6 +1385,11 @@ export interface components {
              * @description May be left out; else the id of the token's own user.
              */
             user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
             /**
              * Format: uuid
              * @description One of the caller's own projects.
@@ -1409,6 +1524,11 @@ export interface components {
             user_id?: string | null;
             /**
              * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
+            /**
+             * Format: uuid
              * @description One of the caller's own projects.
              */
             project_id?: string | null;
@@ -1476,6 +1596,11 @@ export interface components {
              * @description May be left out; else the id of the token's own user.
              */
             user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
             /**
              * Format: uuid
              * @description One of the caller's own projects.
@@ -1549,6 +1674,11 @@ export interface components {
              * @description May be left out; else the id of the token's own user.
              */
             user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description A quote of this very request, to be accepted at its price.
+             */
+            quote_id?: string | null;
             /**
              * Format: uuid
              * @description One of the caller's own projects.
@@ -1637,6 +1767,291 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    create_quote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description Quoted. Nothing was taken. */
+            201: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "quote_id": "01983c5e-5d20-7e41-8b1c-9a7f3e5d0c26",
+                     *       "price": 6,
+                     *       "breakdown": {
+                     *         "workflow_type": "tryon",
+                     *         "cost": 3,
+                     *         "default_outputs": 2,
+                     *         "outputs_asked": 4,
+                     *         "formula": "cost × outputs_asked ÷ default_outputs, rounded up to a whole credit",
+                     *         "balance": 98
+                     *       },
+                     *       "expires_at": "2026-05-04T09:45:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Quote"];
+                };
+            };
+            /** @description Malformed request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/malformed-request",
+                     *       "title": "Malformed request",
+                     *       "status": 400,
+                     *       "detail": "the body is not valid JSON (line 3, column 7)",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "malformed-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/forbidden",
+                     *       "title": "Not allowed",
+                     *       "status": 403,
+                     *       "detail": "not allowed",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "forbidden",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Project not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/project-not-found",
+                     *       "title": "Project not found",
+                     *       "status": 404,
+                     *       "detail": "there is no such project of yours",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "project-not-found",
+                     *       "request_id": "5c3a9d0e7b1f4c62",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/project_id",
+                     *           "detail": "no such project of yours"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/request-timeout",
+                     *       "title": "The body took too long",
+                     *       "status": 408,
+                     *       "detail": "the body did not arrive within 30 seconds",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "request-timeout",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Body too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/payload-too-large",
+                     *       "title": "Body too large",
+                     *       "status": 413,
+                     *       "detail": "the body is over 16777216 bytes",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "payload-too-large",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported media type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unsupported-media-type",
+                     *       "title": "Unsupported media type",
+                     *       "status": 415,
+                     *       "detail": "the body must be sent as application/json",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "unsupported-media-type",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Invalid request */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-request",
+                     *       "title": "Invalid request",
+                     *       "status": 422,
+                     *       "detail": "2 faults",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "invalid-request",
+                     *       "request_id": "5c3a9d0e7b1f4c62",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/input_data/ageRange",
+                     *           "detail": "must be one of 18-25, 25-35, 35-50, 50+"
+                     *         },
+                     *         {
+                     *           "pointer": "/settings/output_count",
+                     *           "detail": "must be a whole number from 1 to 4"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/quotes",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_generation: {
         parameters: {
             query?: never;
@@ -1809,6 +2224,26 @@ export interface operations {
                      *       "detail": "the body did not arrive within 30 seconds",
                      *       "instance": "/api/v1/generate",
                      *       "code": "request-timeout",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quote has expired */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/quote-expired",
+                     *       "title": "The quote has expired",
+                     *       "status": 409,
+                     *       "detail": "the quote has expired",
+                     *       "instance": "/api/v1/generate",
+                     *       "code": "quote-expired",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */

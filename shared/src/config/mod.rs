@@ -3,6 +3,7 @@
 //! `deploy/env.template` lists them all with their defaults; a test holds it against this module.
 //! Each variable may instead be given as `NAME_FILE`, the path of a file that holds the value.
 
+mod anomalies;
 mod billing;
 mod endpoints;
 mod limits;
@@ -25,6 +26,7 @@ pub use billing::Billing;
 pub use limits::ApiLimits;
 use reader::Reader;
 
+use crate::ledger::Thresholds;
 use crate::workflow::{Dialect, WorkflowType};
 
 /// Which program reads the settings: each needs some of them, and has defaults of its own.
@@ -61,6 +63,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     pub log_format: LogFormat,
     pub limits: ApiLimits,
+    /// From when on something about the money is odd.
+    pub anomalies: Thresholds,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
     /// Settings that are allowed but probably not meant: to be logged at start.

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::reader::Reader;
 use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
 use super::{endpoints, rules, secret};
+use crate::ledger::Thresholds;
 
 impl Config {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -43,6 +44,7 @@ impl Config {
             log_format: reader.parsed("LOG_FORMAT", "json or pretty", "json", rules::log_format),
             limits: ApiLimits::read(reader),
             billing: Billing::read(reader),
+            anomalies: Thresholds::read(reader),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

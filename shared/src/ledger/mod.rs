@@ -4,14 +4,20 @@
 //! negative. A reservation is a negative `generation` entry, written by `generation::accept` with the run it
 //! pays for; what is not delivered comes back as one `refund` entry, written by `generation::store` with the
 //! settlement. `entry_key` is unique: that is what makes every entry happen once. What a reversal finds spent is a
-//! [`debt`].
+//! [`debt`]. What differs from this, or is odd otherwise, is an [`Anomaly`]: found and told, never repaired.
 
+mod adjust;
+mod anomalies;
+mod anomaly;
 pub mod debt;
 mod entry;
 mod reconcile;
 mod statement;
 mod store;
 
+pub use adjust::{AdjustError, Adjusted, Adjustment, Key, Reason, adjust};
+pub use anomalies::{Books, READ_EVERY, books, list_anomalies, read_books};
+pub use anomaly::{Anomaly, AnomalyKind, Thresholds};
 pub use entry::EntryKind;
 pub use reconcile::{Difference, reconcile};
 pub use statement::{Entry, Standing, list_entries, standing};

@@ -1,7 +1,12 @@
 //! SQL: what must be true of the money (`reconcile.sql`).
 
-use sqlx::PgPool;
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
+
+/// How long one statement may take that reads all of the books.
+const READ_TIME_MAX: Duration = Duration::from_mins(5);
 
 /// Something that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,11 +23,27 @@ pub struct Difference {
 
 /// Lists broken rules, at most 1,000; empty when all is well. Repairs nothing.
 ///
-/// Per user the balance is the sum of the entries; per run the reservation is its price, and what the entries
-/// leave is what the delivered outputs cost, from the row's own numbers.
+/// Per user the balance is the sum of the entries and not below zero; per run the reservation is its price, and what
+/// the entries leave is what the delivered outputs cost, from the row's own numbers; no refund is without reservation.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn reconcile(pool: &PgPool) -> Result<Vec<Difference>, sqlx::Error> {
-    sqlx::query_file_as!(Difference, "src/ledger/reconcile.sql").fetch_all(pool).await
+    let mut tx = pool.begin().await?;
+    allow_reading(&mut tx).await?;
+    let found = differences(&mut tx).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
+pub(super) async fn differences(connection: &mut PgConnection) -> Result<Vec<Difference>, sqlx::Error> {
+    sqlx::query_file_as!(Difference, "src/ledger/reconcile.sql").fetch_all(connection).await
+}
+
+/// Gives the statements of this transaction the time that a reading of all books takes.
+pub(super) async fn allow_reading(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", READ_TIME_MAX.as_millis().to_string())
+        .fetch_one(connection)
+        .await?;
+    Ok(())
 }

@@ -8,7 +8,7 @@ pub mod names;
 mod queues;
 mod request_id;
 
-pub use ledger::watch_ledger;
+pub use ledger::{report_anomalies, show_books, watch_ledger};
 pub use metrics::serve_metrics;
 pub use queues::watch_queues;
 pub use request_id::RequestId;

@@ -6,6 +6,10 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub const ACCEPTS_TOTAL: &str = "shootx_accepts_total";
 /// Labels: `step`, `outcome`.
 pub const STEPS_TOTAL: &str = "shootx_steps_total";
+/// Labels: `kind`.
+pub const ANOMALIES: &str = "shootx_anomalies";
+/// Labels: none.
+pub const BOOKS_AGE_SECONDS: &str = "shootx_books_age_seconds";
 /// Labels: none.
 pub const LEDGER_IMBALANCE: &str = "shootx_ledger_imbalance";
 /// Labels: `queue`, `status`.
@@ -58,6 +62,8 @@ pub(super) const SECONDS_BUCKETS: [f64; 13] =
 pub(super) fn describe() {
     describe_counter!(ACCEPTS_TOTAL, "Requests to start a generation, by outcome");
     describe_counter!(STEPS_TOTAL, "Steps of generations that workers ran, by step and outcome");
+    describe_gauge!(ANOMALIES, "What is odd about the money and not over yet, by kind; anything but 0 is an alarm");
+    describe_gauge!(BOOKS_AGE_SECONDS, Unit::Seconds, "How long ago a worker, any of them, read all of the books");
     describe_gauge!(LEDGER_IMBALANCE, "Rules of the ledger that the rows break; anything but 0 is an alarm");
     describe_gauge!(QUEUE_JOBS, "Jobs in the queue's table, by queue and status");
     describe_gauge!(

@@ -4,10 +4,12 @@
 
 mod access;
 mod adoption;
+mod books;
 mod generations;
 
 mod images;
 mod ledger_guard;
+mod mailboxes;
 mod migrations;
 mod people;
 mod projects;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod adjustments;
+mod anomalies;
 mod bench;
 mod billing;
 mod cancel;
@@ -19,6 +21,7 @@ mod large_inputs;
 mod lives;
 mod logs;
 mod money;
+mod operations;
 mod processes;
 mod results;
 mod stopping;

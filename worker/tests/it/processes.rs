@@ -15,18 +15,18 @@ use uuid::Uuid;
 /// What a killed worker left is taken up within this time.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(30);
 /// Time for everything else that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A worker process; killed when dropped.
-struct Worker(Child);
+pub(crate) struct Worker(pub(crate) Child);
 
 impl Worker {
     fn start(stack: &TestStack) -> Self {
         Self::spawn(stack, "127.0.0.1:0", Stdio::null())
     }
 
-    fn spawn(stack: &TestStack, metrics: &str, log: Stdio) -> Self {
+    pub(crate) fn spawn(stack: &TestStack, metrics: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shootx-worker"));
         command.env_clear().envs(&stack.worker_environment);
         command.env("METRICS_BIND", metrics);
@@ -38,7 +38,7 @@ impl Worker {
         self.0.wait().unwrap();
     }
 
-    async fn terminate(mut self) -> ExitStatus {
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
         let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.0.id())]).status().unwrap();
         assert!(told.success());
         let mut status = None;
@@ -59,7 +59,7 @@ impl Drop for Worker {
 }
 
 /// Looks until `seen` is true.
-async fn until(what: &str, patience: Duration, mut seen: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, patience: Duration, mut seen: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !seen().await {
         assert!(begun.elapsed() < patience, "{what}: not within {patience:?}");
@@ -82,7 +82,7 @@ async fn stack() -> TestStack {
 }
 
 /// An address that nobody listens on.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

@@ -33,6 +33,8 @@ insert into gateway.run
   (generation_id, user_id, workflow, endpoint, stage, price, outputs_asked, outputs_delivered, output_format, seed,
    request_id, accepted_at, deadline_at, target_seconds, max_seconds, settled_at)
   values ('{own_generation}', '{own}', 'model', 'e', 'completed', 2, 2, 2, 'webp', 1, 'r', now(), now(), 20, 45, now());
+insert into gateway.anomaly (kind, subject, observed, threshold, detail, first_seen_at, last_seen_at)
+  values ('imbalance', '{own}', 1, 0, '', now(), now());
 insert into gateway.attempt (generation_id, attempt, started_at) values ('{own_generation}', 1, now());
 insert into gateway.output (generation_id, n, path, format, width, height, size_bytes, created_at)
   values ('{own_generation}', 1, '{own}/{own_generation}/1.webp', 'webp', 1, 1, 1, now());

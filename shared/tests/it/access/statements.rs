@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 40] = [
+pub(super) const RELATIONS: [Relation; 43] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -101,6 +101,14 @@ pub(super) const RELATIONS: [Relation; 40] = [
         "description",
         "(version, description, success, checksum, execution_time) values (1, 'x', true, '', 0)",
     ),
+    Relation::new(
+        "gateway.anomaly",
+        "subject = '{own}'",
+        "detail",
+        "(kind, subject, observed, threshold, detail, first_seen_at, last_seen_at)
+         values ('imbalance', '{own}', 1, 0, 'another', now(), now())",
+    ),
+    Relation::new("gateway.anomaly_id_seq", "", "", ""),
     Relation::new(
         "gateway.attempt",
         "generation_id = '{own_generation}'",
@@ -170,6 +178,8 @@ pub(super) const RELATIONS: [Relation; 40] = [
           values (gen_random_uuid(), '{own}', 'starter', 'x', 1, 50, 'usd', now(), now())",
     ),
     Relation::new("gateway.provider_budget", "true", "free_at", "(endpoint, operation, free_at) values ('e', 'status', now())"),
+    Relation::new("gateway.reading", "true", "read_at", "default values")
+        .clearing('a', "delete from gateway.reading"),
     Relation::new(
         "gateway.quote",
         "user_id = '{own}'",

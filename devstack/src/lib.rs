@@ -9,7 +9,7 @@
 //! - [`contact_sheet`]: many pictures on one.
 //! - [`log_lines`]: what was logged, for tests that read it.
 //! - [`shop`]: what is on sale there, and how it is paid.
-//! - [`books`]: a user's ledger, and what else only the database tells.
+//! - [`books`]: what only the database tells.
 //!
 //! Services never depend on it; their tests do.
 

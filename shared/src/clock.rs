@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 /// How often [`Clock::follow`] reads the offset of `gateway.now()`.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+pub const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
 /// What time it is, for everything in Rust that needs a `now`.
 ///

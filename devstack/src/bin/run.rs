@@ -8,9 +8,10 @@ use anyhow::{Context, bail, ensure};
 use devstack::builders::{model, request};
 use devstack::client::SignedIn;
 use devstack::samples::Sample;
+use devstack::shop;
 use devstack::stack::{Interrupt, Stack, StackOptions, local};
 use image::ImageFormat;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// How long the simulated RunPod takes for a generation.
@@ -84,11 +85,13 @@ fn curl_lines(
     user: &SignedIn,
     [token_file, picture]: [&Path; 2],
     generation_id: Uuid,
-) -> [(&'static str, String); 5] {
+) -> [(&'static str, String); 6] {
     let api = stack.api_url.as_str().trim_end_matches('/');
     let curl = format!("curl -s -H \"Authorization: Bearer $(cat '{}')\"", token_file.display());
     let generate =
         |body: Value| format!("{curl} -H 'Content-Type: application/json' -d '{body}' {api}/api/v1/generate");
+    let pack = json!({ "pack_id": shop::STARTER.0 });
+    let buy = format!("{curl} -H 'Content-Type: application/json' -d '{pack}' {api}/api/v1/credits/purchase");
     let (upload, path) = stack.auth.upload_address(user, "bottle.jpg");
     // The simulator's key is no secret; a real one is not printed.
     let is_real = std::env::var_os("SUPABASE_URL").is_some_and(|url| !url.is_empty());
@@ -106,6 +109,7 @@ fn curl_lines(
         ("A picture of one's own, uploaded once as browsers do it.", upload),
         ("A generation that uses it.", generate(request("resize").picture("input_image", path).build())),
         ("What can be spent.", format!("{curl} {api}/api/v1/credits")),
+        ("More of it: the address in the answer is a page with a button that pays.", buy),
     ]
 }
 

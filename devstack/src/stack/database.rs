@@ -75,6 +75,11 @@ impl Database {
         settings
     }
 
+    /// Whether the server is ours.
+    pub(super) fn is_private(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// Stops the server if it is ours.
     pub(super) async fn stop(self) {
         let cluster = self.cluster;

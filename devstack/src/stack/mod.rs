@@ -1,6 +1,7 @@
-//! The whole system on one machine: Postgres, simulators, the API and two workers as processes of their own.
+//! The whole system on one machine: Postgres, simulators, the API and two workers as processes of their own. SQL: its
+//! clock.
 //!
-//! Where `DATABASE_URL`, `SUPABASE_URL` or `RUNPOD_API_KEY` is set, that stand-in steps aside for the real thing.
+//! Where `DATABASE_URL`, `SUPABASE_URL`, `RUNPOD_API_KEY` or `STRIPE_SECRET_KEY` is set, that stand-in steps aside for the real thing.
 
 mod child;
 mod database;
@@ -12,8 +13,10 @@ mod stand_ins;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use shared::clock::FOLLOW_EVERY;
 use simulators::RunPodHandle;
+use simulators::payments::PaymentsHandle;
 use sqlx::PgPool;
 use url::Url;
 
@@ -73,7 +76,8 @@ impl Stack {
         report("database", begun.elapsed());
 
         let begun = Instant::now();
-        let stand_ins = StandIns::start(options, &database).await?;
+        let api_url = Url::parse(&format!("http://{api_bind}")).context("API_BIND makes no address")?;
+        let stand_ins = StandIns::start(options, &database, &api_url).await?;
         report("simulators", begun.elapsed());
 
         let begun = Instant::now();
@@ -87,7 +91,6 @@ impl Stack {
             let settings = database.worker_settings(worker);
             children.push(Child::spawn(&log, &format!("worker-{number}"), ("shootx-worker", "run"), &settings)?);
         }
-        let api_url = Url::parse(&format!("http://{api_bind}")).context("API_BIND makes no address")?;
         ready(&mut children, &api_url, &metrics).await?;
         report("api and workers", begun.elapsed());
 
@@ -115,6 +118,36 @@ impl Stack {
     /// The RunPod simulator, unless the real RunPod is used.
     pub fn runpod(&self) -> Option<&RunPodHandle> {
         self.stand_ins.runpod.as_ref()
+    }
+
+    /// The payment simulator, unless credits are sold by the real provider, or not at all.
+    pub fn payments(&self) -> Option<&PaymentsHandle> {
+        self.stand_ins.payments.as_ref()
+    }
+
+    /// Whether time is this stack's own: nobody else's database or provider is in it.
+    pub fn owns_time(&self) -> bool {
+        let stand_ins = &self.stand_ins;
+        self.database.is_private()
+            && stand_ins.supabase.is_some()
+            && stand_ins.runpod.is_some()
+            && stand_ins.payments.is_some()
+    }
+
+    /// Lets time pass for every part at once. Users must sign in again: their tokens grow old, too.
+    ///
+    /// # Errors
+    /// When the time is not this stack's own, or the database does not answer.
+    pub async fn advance(&self, by: Duration) -> anyhow::Result<()> {
+        ensure!(self.owns_time(), "a real service takes part, whose clock nobody moves");
+        sqlx::query("update gateway.clock set ahead = ahead + make_interval(secs => $1)")
+            .bind(by.as_secs_f64())
+            .execute(&self.pool)
+            .await?;
+        // The processes take the database's time over; until they have, they would refuse what comes from later.
+        tokio::time::sleep(FOLLOW_EVERY * 2).await;
+        self.stand_ins.advance(by);
+        Ok(())
     }
 
     /// Waits until one of the processes ends, which none should, and says which and why.
@@ -161,6 +194,10 @@ fn addresses(
         ("API documentation", format!("{api_url}docs")),
         ("Supabase", stand_ins.auth.supabase_url.to_string()),
         ("RunPod", stand_ins.runpod_url.clone()),
+        (
+            "payments",
+            stand_ins.payments.as_ref().map_or_else(|| "the real ones, or none".to_owned(), PaymentsHandle::url),
+        ),
         ("Postgres", database.shown.clone()),
     ];
     let pages = metrics.iter().map(|bind| format!("http://{bind}/metrics"));

@@ -10,6 +10,7 @@ const METRICS_PORT: u16 = 9100;
 /// Where the Supabase command line tool puts a project, too.
 const SUPABASE_PORT: u16 = 54321;
 const RUNPOD_PORT: u16 = 8090;
+const PAYMENTS_PORT: u16 = 8892;
 
 /// The checkout's directory for everything that is not committed.
 pub fn local() -> PathBuf {
@@ -45,13 +46,24 @@ pub(super) fn metrics_binds(count: u16, usual: bool) -> anyhow::Result<Vec<Socke
     Ok(binds)
 }
 
+/// Where each simulator listens.
+pub(super) struct SimulatorBinds {
+    pub(super) runpod: SocketAddr,
+    pub(super) supabase: SocketAddr,
+    pub(super) payments: SocketAddr,
+}
+
 /// Where the simulators listen: on their usual ports if these stay up, else on any that is free.
-pub(super) fn simulator_binds(usual: bool) -> anyhow::Result<(SocketAddr, SocketAddr)> {
-    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, if usual { port } else { 0 }));
-    let (runpod, supabase) = (at(RUNPOD_PORT), at(SUPABASE_PORT));
-    require_free("the RunPod simulator", runpod)?;
-    require_free("the Supabase simulator", supabase)?;
-    Ok((runpod, supabase))
+pub(super) fn simulator_binds(usual: bool) -> anyhow::Result<SimulatorBinds> {
+    let at = |what, port| {
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, if usual { port } else { 0 }));
+        require_free(what, bind).map(|()| bind)
+    };
+    Ok(SimulatorBinds {
+        runpod: at("the RunPod simulator", RUNPOD_PORT)?,
+        supabase: at("the Supabase simulator", SUPABASE_PORT)?,
+        payments: at("the payment simulator", PAYMENTS_PORT)?,
+    })
 }
 
 /// Fails in one line when somebody else listens on `bind`.

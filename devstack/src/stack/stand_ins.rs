@@ -1,13 +1,20 @@
 //! The servers of others: simulated, or the real ones where our environment names them.
 
+use std::time::Duration;
+
 use anyhow::Context;
-use simulators::{RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim};
+use simulators::payments::PaymentsHandle;
+use simulators::{
+    PaymentsOptions, PaymentsSim, RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim,
+    Time,
+};
+use url::Url;
 
 use super::database::Database;
 use super::{StackOptions, places, settings};
 use crate::bucket;
 use crate::client::Auth;
-use crate::graph_endpoint;
+use crate::{graph_endpoint, shop};
 
 /// The endpoint of the simulated RunPod account that runs what no graph does.
 const ENDPOINT: &str = "simulated-endpoint";
@@ -19,15 +26,17 @@ pub(super) struct StandIns {
     /// `None` where the real RunPod is used.
     pub(super) runpod: Option<RunPodHandle>,
     pub(super) runpod_url: String,
+    /// `None` where the real provider of payments is used, or the database is not ours.
+    pub(super) payments: Option<PaymentsHandle>,
     /// What the processes must be told to use them.
     pub(super) settings: Vec<(String, String)>,
-    // Serves for as long as it is held.
-    _supabase: Option<SupabaseHandle>,
+    /// `None` where the real Supabase is used.
+    pub(super) supabase: Option<SupabaseHandle>,
 }
 
 impl StandIns {
-    pub(super) async fn start(options: StackOptions, database: &Database) -> anyhow::Result<Self> {
-        let (runpod_bind, supabase_bind) = places::simulator_binds(options.keep)?;
+    pub(super) async fn start(options: StackOptions, database: &Database, api_url: &Url) -> anyhow::Result<Self> {
+        let binds = places::simulator_binds(options.keep)?;
         let mut settings = Vec::new();
         let mut tell = |name: &str, value: &str| settings.push((name.to_owned(), value.to_owned()));
 
@@ -37,7 +46,7 @@ impl StandIns {
                 let storage_dir = if options.keep { Some(places::local_dir("storage")?) } else { None };
                 let database_url = Some(database.owner_url.clone());
                 let options =
-                    SupabaseOptions { bind: supabase_bind, database_url, storage_dir, ..SupabaseOptions::default() };
+                    SupabaseOptions { bind: binds.supabase, database_url, storage_dir, ..SupabaseOptions::default() };
                 let supabase = SupabaseSim::start(options).context("the Supabase simulator cannot start")?;
                 bucket::make(&supabase).await?;
                 tell("SUPABASE_URL", &supabase.url());
@@ -51,7 +60,7 @@ impl StandIns {
             (None, "the real one".to_owned())
         } else {
             let options = RunPodOptions {
-                bind: runpod_bind,
+                bind: binds.runpod,
                 workers: RUNPOD_WORKERS,
                 generation_time: options.generation_time,
                 ..RunPodOptions::default()
@@ -65,7 +74,31 @@ impl StandIns {
             let url = runpod.api_url();
             (Some(runpod), url)
         };
-        Ok(Self { auth, runpod, runpod_url, settings, _supabase: supabase })
+        // Play money buys no credits in somebody's database.
+        let payments = if settings::given("STRIPE_SECRET_KEY").is_some() || !database.is_private() {
+            None
+        } else {
+            let options = PaymentsOptions { bind: binds.payments, time: Time::Running, ..shop::options() };
+            let payments = PaymentsSim::start(options).context("the payment simulator cannot start")?;
+            payments.set_webhook_url(shop::webhook_url(api_url));
+            shop::settings(&payments, api_url).iter().for_each(|(name, value)| tell(name, value));
+            shop::stock(&database.pool).await?;
+            Some(payments)
+        };
+        Ok(Self { auth, runpod, runpod_url, payments, settings, supabase })
+    }
+
+    /// Moves the clocks of all simulators.
+    pub(super) fn advance(&self, by: Duration) {
+        if let Some(runpod) = &self.runpod {
+            runpod.advance(by);
+        }
+        if let Some(supabase) = &self.supabase {
+            supabase.advance(by);
+        }
+        if let Some(payments) = &self.payments {
+            payments.advance(by);
+        }
     }
 }
 

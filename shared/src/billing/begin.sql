@@ -3,7 +3,7 @@ with asked as (
     select $1::uuid as purchase_id, $2::uuid as user_id, $3::text as pack_id, $4::uuid as plan_id, $5::text as currency,
            $6::text as key, $7::bytea as fingerprint, gateway.now() as now
 ), offer as (
-    select pack.name || ': ' || pack.credits || ' credits' as name, pack.credits, 0 as months, pack.amount_cents
+    select pack.name || ', ' || pack.credits || ' credits' as name, pack.credits, 0 as months, pack.amount_cents
     from gateway.pack join asked using (pack_id)
     where pack.active
     union all

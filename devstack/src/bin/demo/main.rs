@@ -1,6 +1,7 @@
-//! `make demo`: boots the system, runs every workflow at once and one generation that fails, shows pictures and money,
-//! and exits. It checks what it shows: formats, sizes, that no two outputs are equal, and the books.
+//! `make demo`: boots the system, runs every workflow at once and one generation that fails, buys a pack and a plan, lets
+//! a month pass, shows pictures and money, and exits. It checks what it shows: formats, sizes, that no two outputs are equal, and the books.
 
+mod billing;
 mod check;
 mod delivery;
 mod progress;
@@ -17,7 +18,8 @@ use devstack::stack::{Interrupt, Stack, StackOptions};
 /// How long the simulated RunPod takes: enough to watch, not to wait.
 const GENERATION_TIME: Duration = Duration::from_secs(4);
 
-/// Boots the whole system on this machine, runs all ten workflows and one generation that fails, and exits.
+/// Boots the whole system on this machine, runs all ten workflows and one generation that fails, buys credits,
+/// renews a plan, and exits.
 ///
 /// The outputs are written to .local/demo/, all of them on one picture to .local/demo/contact-sheet.png. Nothing
 /// outside this machine is used, unless `DATABASE_URL`, `SUPABASE_URL` or `RUNPOD_API_KEY` name the real services.

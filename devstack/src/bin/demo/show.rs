@@ -16,7 +16,7 @@ use simulators::runpod::JobFault;
 use super::delivery::{Delivery, deliver, generate};
 use super::progress::Progress;
 use super::requests::{self, Inputs};
-use super::{check, table};
+use super::{billing, check, table};
 
 /// Marks the request that is made to fail.
 const DOOMED: &str = "a hand with seven fingers";
@@ -50,7 +50,8 @@ pub(super) async fn show(stack: &Stack, all: bool) -> anyhow::Result<()> {
 
     fail_one(stack, &client).await?;
 
-    println!("\nThe ledger:\n{}", books::ledger(&stack.pool, user.user_id).await?);
+    let user = billing::buy_and_subscribe(stack, user).await?;
+    println!("\nThe statement:\n{}", billing::statement(&stack.client(&user.token)?).await?);
     let differences = shared::ledger::reconcile(&stack.pool).await?;
     ensure!(differences.is_empty(), "the books do not balance: {differences:?}");
     println!("Every balance is the sum of its entries, and nothing was charged that was not delivered.");

@@ -23,7 +23,7 @@ async fn what_is_on_sale_is_bought_and_its_credits_come_once() {
     let payment_id = shop.pay(session["id"].as_str().unwrap());
     shop.stack.settle_payments().await;
     assert_eq!(shop.balance().await, WELCOME + 100);
-    let bought = (100, "Bought: Starter: 100 credits".to_owned());
+    let bought = (100, "Bought: Starter, 100 credits".to_owned());
     assert_eq!(shop.statement().await.last(), Some(&bought));
     for event in shop.stack.payments.objects(Kind::Event) {
         assert!(shop.stack.payments.resend(event["id"].as_str().unwrap()));

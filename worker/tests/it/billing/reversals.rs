@@ -29,7 +29,7 @@ async fn part_of_the_money_back_takes_part_of_the_credits() {
     assert_eq!(shop.balance().await, WELCOME + 50, "rounded in her favour");
     shop.refund(&payment_id, None).await;
     assert_eq!(shop.balance().await, WELCOME);
-    let reason = "Taken back, because the payment of Starter: 100 credits was refunded or disputed".to_owned();
+    let reason = "Taken back, because the payment of Starter, 100 credits was refunded or disputed".to_owned();
     assert_eq!(shop.statement().await[2..], [(-50, reason.clone()), (-50, reason)]);
     shop.close().await;
 }
@@ -88,7 +88,7 @@ async fn a_dispute_takes_back_until_it_is_won() {
     shop.stack.settle_payments().await;
     let standing = shop.standing().await;
     assert_eq!((&standing["balance"], &standing["debt"]), (&json!(80), &json!(0)));
-    let given = (80, "Given back, because the payment of Starter: 100 credits stands after all".to_owned());
+    let given = (80, "Given back, because the payment of Starter, 100 credits stands after all".to_owned());
     assert_eq!(shop.statement().await.last(), Some(&given));
     shop.close().await;
 }

@@ -23,6 +23,8 @@ export type Workflow = Schemas["Workflow"];
 /** A price that is promised for one request: sent with it as `quote_id`, it is what is charged. */
 export type Quote = Schemas["Quote"];
 export type GenerationPage = Schemas["GenerationPage"];
+/** A page on which something can be paid: send the customer to its `checkout_url`. */
+export type Checkout = Schemas["Checkout"];
 
 export interface ShootXOptions {
   /** Where the API is, such as `https://api.example.com`. */
@@ -64,6 +66,10 @@ export interface ShootX {
   workflows(): Promise<Workflow[]>;
   /** What the caller can spend, in credits. */
   balance(): Promise<number>;
+  /** Begins to buy a pack of credits. A repeat under the same key is the same purchase. */
+  buy(packId: string, options?: GenerateOptions): Promise<Checkout>;
+  /** Begins to subscribe to a plan. A repeat under the same key is the same purchase. */
+  subscribe(planId: string, options?: GenerateOptions): Promise<Checkout>;
   /** The client underneath, with every operation of the document. */
   readonly http: Client<paths>;
 }
@@ -114,6 +120,14 @@ export function createShootX({ baseUrl, token, fetch }: ShootXOptions): ShootX {
     },
     async balance() {
       return known(await http.GET("/api/v1/credits")).balance;
+    },
+    async buy(pack_id, { idempotencyKey = crypto.randomUUID(), signal } = {}) {
+      const options = { params: { header: { "Idempotency-Key": idempotencyKey } }, signal: signal ?? null };
+      return known(await http.POST("/api/v1/credits/purchase", { ...options, body: { pack_id } }));
+    },
+    async subscribe(plan_id, { idempotencyKey = crypto.randomUUID(), signal } = {}) {
+      const options = { params: { header: { "Idempotency-Key": idempotencyKey } }, signal: signal ?? null };
+      return known(await http.POST("/api/v1/subscriptions", { ...options, body: { plan_id } }));
     },
   };
 }

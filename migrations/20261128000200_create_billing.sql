@@ -34,7 +34,9 @@ create table gateway.purchase (
   constraint purchase_key_once unique (user_id, key)
 );
 
-create index purchase_by_user on gateway.purchase (user_id, expires_at) where state = 'open';
+create index purchase_by_user on gateway.purchase (user_id, expires_at);
+-- A customer with two checkouts for plans could pay both.
+create unique index purchase_of_one_plan on gateway.purchase (user_id) where plan_id is not null and state = 'open';
 
 -- Whether a plan can be sold: a price in whole cents that the provider takes, a known interval, and credits.
 create function gateway.is_for_sale(price numeric, "interval" text, credits integer) returns boolean
@@ -67,13 +69,14 @@ create table gateway.payment (
     amount_reversed_cents between 0 and amount_cents and credits_reversed between 0 and credits_granted)
 );
 create index payment_by_user on gateway.payment (user_id);
+create index payment_by_purchase on gateway.payment (purchase_id);
 
 -- What public.subscriptions and public.invoices are at the provider. Rows of before this backend are not here.
 create table gateway.subscription (
   subscription_id uuid primary key references public.subscriptions (id) on delete cascade,
   provider_id text not null unique,
   user_id uuid not null references public.profiles (id) on delete cascade,
-  purchase_id uuid not null references gateway.purchase (purchase_id) on delete cascade
+  purchase_id uuid not null unique references gateway.purchase (purchase_id) on delete cascade
 );
 create index subscription_by_user on gateway.subscription (user_id);
 
@@ -82,6 +85,8 @@ create table gateway.invoice (
   provider_id text not null unique,
   subscription_id uuid not null references gateway.subscription (subscription_id) on delete cascade
 );
+
+create index invoice_by_subscription on gateway.invoice (subscription_id);
 
 -- One month's credits of a paid period, due on its day.
 create table gateway.plan_grant (
@@ -94,6 +99,7 @@ create table gateway.plan_grant (
   granted_at timestamptz,
   primary key (invoice_id, month)
 );
+create index plan_grant_by_payment on gateway.plan_grant (payment_id);
 create index plan_grant_due on gateway.plan_grant (due_at) where granted_at is null;
 
 -- Credits that a reversal found spent. Accept refuses while there are any; what comes next repays them first.
@@ -116,7 +122,7 @@ create table gateway.payment_event (
   outcome text,
   ended_at timestamptz
 );
-create index payment_event_due on gateway.payment_event (due_at) where ended_at is null;
+create index payment_event_due on gateway.payment_event (recovered, due_at) where ended_at is null;
 
 -- The version of what we wrote of an object: who read the object before somebody else wrote it starts again.
 create table gateway.provider_object (
@@ -140,7 +146,7 @@ revoke all on gateway.pack, gateway.purchase, gateway.customer, gateway.payment,
 grant select on gateway.pack, gateway.customer, gateway.subscription, gateway.debt, public.billing_plans,
   public.subscriptions, public.invoices, gateway.payment, gateway.plan_grant to shootx_api;
 grant select, insert on gateway.purchase to shootx_api;
-grant update (key, session_id, session_url) on gateway.purchase to shootx_api;
+grant update (key, session_id, session_url, state) on gateway.purchase to shootx_api;
 grant select, insert on gateway.payment_event to shootx_api;
 grant select, insert, update on gateway.provider_object to shootx_api;
 grant update (status, current_period_start, current_period_end, cancel_at_period_end, updated_at)

@@ -177,6 +177,12 @@ pub fn constraint_name(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()
 }
 
+/// Whether a statement named a row that is not there, or not any more.
+#[must_use]
+pub fn is_foreign_key_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
+}
+
 async fn missing(connection: &mut PgConnection) -> Result<Vec<String>, DatabaseError> {
     let mut missing = Vec::new();
     for (migrator, history, set) in [(&*QUEUE_MIGRATOR, QUEUE_HISTORY, "queue "), (&*MIGRATOR, HISTORY, "")] {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use metrics::counter;
+use metrics::{counter, gauge};
 use shared::billing::event::{self, DueEvent, Subject};
 use shared::billing::{self, ApplyError, Stripe, grant, watch};
 use shared::ledger::debt;
@@ -20,54 +20,69 @@ use crate::state::WorkerState;
 
 /// How often events and grants are looked for: how long a customer waits for her credits after she has paid.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often it is asked whether it is time for the daily look.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Events followed up at once; each takes up to three calls.
 const EVENTS_AT_ONCE: i64 = 8;
 /// Grants and debts of one round; what is left waits for the next.
 const BATCH: i64 = 100;
-/// Times an event is followed up before it is given up, over some four days.
-const TRIES_MAX: i32 = 100;
+/// Times an event is followed up before it is given up, over some 30 days, as long as the provider remembers it.
+const TRIES_MAX: i32 = 730;
 /// The longest wait between two of them.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
 /// Works until told to stop; a database or provider that fails is waited for.
 pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
-    let Some(stripe) = state.stripe else {
-        // Nothing is sold; the process must not end for that.
-        stop.cancelled().await;
-        return;
-    };
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        if let Some(Err(error)) = stop.run_until_cancelled(round(&state.pool, &stripe)).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "a round of billing failed; the next repeats it");
+    let rounds = async {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = round(&state).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a round of billing failed; the next repeats it"
+                );
+            }
         }
-    }
+    };
+    // On its own: it may list a month of events, and keeps nobody waiting who pays now.
+    let looks = async {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            recover(&state).await;
+        }
+    };
+    stop.run_until_cancelled(async { tokio::join!(rounds, looks) }).await;
 }
 
-/// One round; returns how much it moved. Nothing where nothing is sold.
+/// One look and one round; returns how much they moved.
 ///
 /// # Errors
 /// Whatever the database says; the next round repeats it.
 pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
-    match &state.stripe {
-        Some(stripe) => round(&state.pool, stripe).await,
-        None => Ok(0),
-    }
+    Ok(recover(state).await + round(state).await?)
 }
 
-async fn round(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {
-    let mut moved = recover(pool, stripe).await;
-    moved += follow_up(pool, stripe).await?;
+/// What was paid for stays granted, and debts repaid, also where nothing is sold any more.
+async fn round(state: &WorkerState) -> Result<usize, sqlx::Error> {
+    let pool = &state.pool;
+    let mut moved = match &state.stripe {
+        Some(stripe) => follow_up(pool, stripe).await?,
+        None => 0,
+    };
     moved += grant::grant_due(pool, BATCH).await?;
     moved += repay(pool).await?;
+    gauge!(names::PAYMENT_EVENTS_OLDEST_SECONDS).set(event::oldest(pool).await?.as_secs_f64());
     Ok(moved)
 }
 
-/// The daily look for events that never came. One that fails is repeated later, and keeps nothing else waiting.
-async fn recover(pool: &PgPool, stripe: &Stripe) -> usize {
-    let found = match watch::recover(pool, stripe).await {
+/// The daily look for events that never came. One that fails is repeated later.
+async fn recover(state: &WorkerState) -> usize {
+    let Some(stripe) = &state.stripe else { return 0 };
+    let found = match watch::recover(&state.pool, stripe).await {
         Ok(Some(found)) => found,
         Ok(None) => return 0,
         Err(error) => {
@@ -143,6 +158,7 @@ async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<
     Ok(match error {
         ApplyError::Provider(ProviderError::Unavailable { alarm: true, .. }) => "misconfigured",
         ApplyError::Provider(_) => "unavailable",
+        ApplyError::NotYet => "not_yet",
         ApplyError::Contended => "contended",
         ApplyError::Database(_) => "error",
     })

@@ -4,7 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::error::Code;
 
-/// Of `requests` by workflow, of `answers` by operation and status, of `problems` by code.
+/// Of `requests` by workflow, of other `bodies` by operation, of `answers` by operation and status, of `problems` by code.
 const EXAMPLES: &str = include_str!("examples.json");
 /// What an example gives for the parameter of a path.
 const EXAMPLE_ID: &str = "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41";
@@ -27,6 +27,9 @@ pub(super) fn add(document: &mut Value) {
             if ["create_generation", "create_quote"].contains(&id.as_str()) {
                 let examples = examples["requests"].clone();
                 operation["requestBody"]["content"]["application/json"]["examples"] = examples;
+            }
+            if let Some(example) = examples["bodies"].get(&id) {
+                operation["requestBody"]["content"]["application/json"]["example"] = example.clone();
             }
             for (status, response) in operation["responses"].as_mapping_mut().expect("an object") {
                 match examples["answers"].get(&id).and_then(|answers| answers.get(status)) {

@@ -125,6 +125,8 @@ struct InvoicePage {
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Billing")]
 impl BillingApi {
     /// The plans on offer
+    ///
+    /// What is not `for_sale` is shown and cannot be subscribed to here, as a free plan.
     #[oai(path = "/billing/plans", method = "get", operation_id = "list_plans")]
     async fn list_plans(
         &self,
@@ -139,6 +141,8 @@ impl BillingApi {
     }
 
     /// The packs of credits on sale
+    ///
+    /// A pack is bought once, with `create_purchase`.
     #[oai(path = "/billing/packs", method = "get", operation_id = "list_packs")]
     async fn list_packs(
         &self,

@@ -27,6 +27,7 @@ impl CheckedBody for PurchaseBody {
         let id = MetaSchema {
             min_length: Some(1),
             max_length: Some(PACK_ID_CHARS_MAX),
+            pattern: Some("^[a-z0-9_-]+$".to_owned()),
             description: Some("The `pack_id` of `list_packs`."),
             ..MetaSchema::new("string")
         };
@@ -35,8 +36,9 @@ impl CheckedBody for PurchaseBody {
 
     fn check(body: &Value) -> Result<String, Vec<Fault>> {
         let id = only(body, ["pack_id", "packId"])?;
-        let is_id = (1..=PACK_ID_CHARS_MAX).contains(&id.chars().count());
-        if is_id { Ok(id.to_owned()) } else { Err(fault("/pack_id", "must have 1 to 40 characters")) }
+        let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let is_id = (1..=PACK_ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(is_known);
+        if is_id { Ok(id.to_owned()) } else { Err(fault("/pack_id", "must be 1 to 40 of a-z, 0-9, '_', '-'")) }
     }
 }
 
@@ -108,6 +110,8 @@ mod tests {
             (json!({"pack_id": 1}), "/pack_id"),
             (json!({"pack_id": ""}), "/pack_id"),
             (json!({"pack_id": long}), "/pack_id"),
+            (json!({"pack_id": "\u{0}"}), "/pack_id"),
+            (json!({"pack_id": "../x"}), "/pack_id"),
             (json!({"pack_id": "a", "packId": "a"}), "/pack_id"),
             (json!({"pack_id": "a", "credits": 1000}), "/credits"),
         ] {

@@ -6,7 +6,8 @@ use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
-use shared::billing::purchase::{self, Checkout, Item, Till};
+use shared::billing::checkout::{self, Checkout, Till};
+use shared::billing::purchase::Item;
 use uuid::Uuid;
 
 use super::generate::REPLAYED;
@@ -37,7 +38,7 @@ pub(super) async fn check_out(
 ) -> Result<CheckoutAnswer, ApiError> {
     let desk = state.billing()?;
     let till = Till { pool: &state.pool, stripe: &desk.stripe, currency: &desk.currency, return_url: &desk.return_url };
-    let checkout = purchase::buy(till, caller.user_id(), item, key.0.as_deref()).await?;
+    let checkout = checkout::buy(till, caller.user_id(), item, key.0.as_deref()).await?;
     tracing::info!(purchase_id = %checkout.purchase_id, replayed = checkout.replayed, "a checkout was opened");
     Ok(CheckoutAnswer(checkout))
 }

@@ -79,6 +79,10 @@ impl GenerateApi {
         let Checked(request, _held) = body;
         let caller = caller.signed_up()?;
         let request = request_of(&state, caller.user_id(), request)?;
+        if request.quote_id.is_some() {
+            // The quote is looked up before the rate of generations is charged.
+            caller.within_budget(&state, &seen)?;
+        }
         let outcome = start(&state, &seen, caller.user_id(), key.0.as_deref(), &request).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
         outcome

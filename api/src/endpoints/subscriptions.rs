@@ -68,6 +68,8 @@ struct Subscriptions {
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Billing")]
 impl SubscriptionsApi {
     /// The caller's subscriptions, newest first
+    ///
+    /// Those that have ended, too. A user has one at a time that goes on.
     #[oai(path = "/subscriptions", method = "get", operation_id = "list_subscriptions")]
     async fn list_subscriptions(
         &self,
@@ -116,6 +118,8 @@ impl SubscriptionsApi {
     }
 
     /// Have a subscription go on after all
+    ///
+    /// It is renewed at the end of its period, as if it had never been cancelled. One that has ended stays ended.
     #[oai(path = "/subscriptions/:subscription_id/resume", method = "post", operation_id = "resume_subscription")]
     async fn resume_subscription(
         &self,

@@ -21,7 +21,7 @@ async fn page(user: &User, query: &str) -> (Vec<Value>, Option<String>) {
 async fn the_balance_follows_reservations_and_refunds() {
     let stack = Stack::start().await;
     let user = stack.sign_up().await;
-    let shown = |balance: i64, reserved: i64, spent: i64, refunded: i64| json!({"balance": balance, "reserved": reserved, "spent_this_month": spent, "refunded_this_month": refunded});
+    let shown = |balance: i64, reserved: i64, spent: i64, refunded: i64| json!({"balance": balance, "reserved": reserved, "spent_this_month": spent, "refunded_this_month": refunded, "debt": 0});
     assert_eq!(standing(&user).await, shown(WELCOME, 0, 0, 0));
     let id = user.client.generate(&model().outputs(3).build()).await.unwrap().expecting(202).generation_id();
     assert_eq!(standing(&user).await, shown(WELCOME - 3, 3, 3, 0));

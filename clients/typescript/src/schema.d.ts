@@ -189,7 +189,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The plans on offer */
+        /**
+         * The plans on offer
+         * @description What is not `for_sale` is shown and cannot be subscribed to here, as a free plan.
+         */
         get: operations["list_plans"];
         put?: never;
         post?: never;
@@ -206,7 +209,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The packs of credits on sale */
+        /**
+         * The packs of credits on sale
+         * @description A pack is bought once, with `create_purchase`.
+         */
         get: operations["list_packs"];
         put?: never;
         post?: never;
@@ -265,7 +271,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's subscriptions, newest first */
+        /**
+         * The caller's subscriptions, newest first
+         * @description Those that have ended, too. A user has one at a time that goes on.
+         */
         get: operations["list_subscriptions"];
         put?: never;
         /**
@@ -310,7 +319,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Have a subscription go on after all */
+        /**
+         * Have a subscription go on after all
+         * @description It is renewed at the end of its period, as if it had never been cancelled. One that has ended stays ended.
+         */
         post: operations["resume_subscription"];
         delete?: never;
         options?: never;
@@ -3697,6 +3709,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "pack_id": "starter"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PurchaseRequest"];
             };
         };
@@ -4369,6 +4386,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "plan_id": "018f2d60-91c5-7a1b-9c3d-2e4f6a8b0c1d"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SubscriptionRequest"];
             };
         };

@@ -5,54 +5,15 @@ use sqlx::{PgPool, PgTransaction};
 
 use super::event::Subject;
 use super::object::{self, Seen};
+use super::outcome::{ApplyError, Outcome};
 use super::payment::{self, NewPayment};
 use super::purchase::{self, Purchase};
-use super::stripe::{self, Invoice, Session, Stripe};
+use super::stripe::{Invoice, Metadata, Session, Stripe};
 use super::{grant, subscription};
-use crate::provider::ProviderError;
+use crate::db;
 
 /// Times an object is read again because somebody else wrote meanwhile.
 const READS_MAX: u8 = 5;
-
-/// What became of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Our rows say now what the provider says.
-    Applied,
-    /// It is not yet decided; there will be another event.
-    Pending,
-    /// It is none of ours, or its user is gone.
-    Foreign,
-    /// The provider has no such object any more.
-    Absent,
-    /// What was paid is not what was asked for: nothing was credited, and an operator must look.
-    Mismatch,
-}
-
-impl Outcome {
-    /// Its name in rows and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Pending => "pending",
-            Self::Foreign => "foreign",
-            Self::Absent => "absent",
-            Self::Mismatch => "mismatch",
-        }
-    }
-}
-
-/// Why it is not known what became of an object. It is to be tried again.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    #[error(transparent)]
-    Provider(#[from] ProviderError),
-    #[error("others wrote of it {READS_MAX} times in a row")]
-    Contended,
-    #[error("the database failed")]
-    Database(#[from] sqlx::Error),
-}
 
 /// One reading: done, or overtaken by somebody else's.
 enum Reading {
@@ -81,7 +42,8 @@ pub async fn apply(
         match reading {
             Ok(Reading::Done(outcome)) => return Ok(outcome),
             Ok(Reading::Overtaken) => {}
-            Err(ApplyError::Provider(ProviderError::NotFound)) => return Ok(Outcome::Absent),
+            // Its user went while this was written: what belonged to her goes with her.
+            Err(ApplyError::Database(error)) if db::is_foreign_key_violation(&error) => return Ok(Outcome::Orphaned),
             Err(error) => return Err(error),
         }
     }
@@ -99,12 +61,17 @@ impl Desk<'_> {
     async fn session(self, id: &str, kind: &str) -> Result<Reading, ApplyError> {
         let seen = object::look(self.pool, id).await?;
         let session = self.stripe.find_session(id).await?;
-        let Some(purchase) = self.purchase_of(&session).await? else { return Ok(Reading::Done(Outcome::Foreign)) };
+        let purchase = match self.purchase_of(&session).await? {
+            Ok(purchase) => purchase,
+            Err(outcome) => return Ok(Reading::Done(outcome)),
+        };
         let state = match (session.status.as_str(), session.payment_status.as_str()) {
             ("expired", _) => "expired",
             ("complete", "paid" | "no_payment_required") => "paid",
             ("complete", _) if kind == "checkout.session.async_payment_failed" => "failed",
-            _ => return Ok(Reading::Done(Outcome::Pending)),
+            ("complete", _) if kind == "checkout.session.completed" => return Ok(Reading::Done(Outcome::Pending)),
+            // It was told to have ended, and reads as if it had not.
+            _ => return Err(ApplyError::NotYet),
         };
         if state == "paid" && purchase.months == 0 {
             return self.pack(&seen, &session, &purchase).await;
@@ -121,16 +88,26 @@ impl Desk<'_> {
         Ok(Reading::Done(Outcome::Applied))
     }
 
-    async fn purchase_of(self, session: &Session) -> Result<Option<Purchase>, ApplyError> {
-        let Some(purchase_id) = session.metadata.purchase() else { return Ok(None) };
-        let purchase = purchase::find(self.pool, purchase_id).await?;
+    async fn purchase_of(self, session: &Session) -> Result<Result<Purchase, Outcome>, ApplyError> {
+        let found = self.purchase(&session.metadata).await?;
         // A checkout that somebody else made in our name brings nothing.
-        Ok(purchase.filter(|purchase| purchase.session_id.as_deref().is_none_or(|known| known == session.id)))
+        let is_ours = |purchase: &Purchase| purchase.session_id.as_deref().is_none_or(|known| known == session.id);
+        Ok(found.and_then(|purchase| if is_ours(&purchase) { Ok(purchase) } else { Err(Outcome::Foreign) }))
+    }
+
+    /// The purchase that an object names.
+    async fn purchase(self, metadata: &Metadata) -> Result<Result<Purchase, Outcome>, ApplyError> {
+        let Some(purchase_id) = metadata.purchase() else { return Ok(Err(Outcome::Foreign)) };
+        let found = purchase::find(self.pool, purchase_id).await?;
+        if found.is_none() {
+            tracing::error!(%purchase_id, "something was paid for a purchase that is not here");
+        }
+        Ok(found.ok_or(Outcome::Orphaned))
     }
 
     /// A pack was paid.
     async fn pack(self, seen: &Seen, session: &Session, purchase: &Purchase) -> Result<Reading, ApplyError> {
-        let Some(payment_id) = session.payment_intent.as_deref() else { return Ok(Reading::Done(Outcome::Pending)) };
+        let Some(payment_id) = session.payment_intent.as_deref() else { return Err(ApplyError::NotYet) };
         let paid_seen = object::look(self.pool, payment_id).await?;
         let paid = self.stripe.find_payment(payment_id).await?;
         let asked = i64::from(purchase.amount_cents);
@@ -145,11 +122,12 @@ impl Desk<'_> {
         if !object::claim(&mut tx, seen).await? || !object::claim(&mut tx, &paid_seen).await? {
             return Ok(Reading::Overtaken);
         }
+        // The payment first: it holds on to the profile, which a deletion of the user takes before all else.
+        insert_payment(&mut tx, purchase, payment_id, purchase.amount_cents).await?;
         purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
         if let Some(customer) = &session.customer {
             purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
         }
-        insert_payment(&mut tx, purchase, payment_id, purchase.amount_cents).await?;
         let entry_key = format!("purchase:{payment_id}");
         let entry = payment::purchase_entry(purchase.user_id, purchase.credits, &purchase.name, &entry_key);
         payment::credit(&mut tx, payment_id, &entry).await?;
@@ -161,9 +139,15 @@ impl Desk<'_> {
     async fn subscription(self, id: &str) -> Result<Reading, ApplyError> {
         let seen = object::look(self.pool, id).await?;
         let subscription = self.stripe.find_subscription(id).await?;
-        let Some(purchase) = self.plan_purchase(&subscription).await? else {
-            return Ok(Reading::Done(Outcome::Foreign));
+        let purchase = match self.purchase(&subscription.metadata).await? {
+            Ok(purchase) if purchase.months > 0 => purchase,
+            Ok(_) => return Ok(Reading::Done(Outcome::Foreign)),
+            Err(outcome) => return Ok(Reading::Done(outcome)),
         };
+        if subscription::is_of_another(self.pool, purchase.purchase_id, id).await? {
+            tracing::error!(purchase_id = %purchase.purchase_id, provider_id = id, "a second subscription names a purchase");
+            return Ok(Reading::Done(Outcome::Mismatch));
+        }
         if super::rules::subscription_status(&subscription.status, None).is_none() {
             return Ok(Reading::Done(Outcome::Pending));
         }
@@ -178,11 +162,6 @@ impl Desk<'_> {
         Ok(Reading::Done(Outcome::Applied))
     }
 
-    async fn plan_purchase(self, subscription: &stripe::Subscription) -> Result<Option<Purchase>, ApplyError> {
-        let Some(purchase_id) = subscription.metadata.purchase() else { return Ok(None) };
-        Ok(purchase::find(self.pool, purchase_id).await?.filter(|purchase| purchase.months > 0))
-    }
-
     /// An invoice was paid, or not. Its subscription comes first, whichever event did.
     async fn invoice(self, id: &str) -> Result<Reading, ApplyError> {
         let seen = object::look(self.pool, id).await?;
@@ -192,13 +171,19 @@ impl Desk<'_> {
             Some(known) => known,
             None => match self.subscription(provider_id).await? {
                 Reading::Done(Outcome::Applied) => return Ok(Reading::Overtaken),
+                // Nothing else would come back to this invoice.
+                Reading::Done(Outcome::Pending) => return Err(ApplyError::NotYet),
                 other => return Ok(other),
             },
         };
         let (subscription_id, purchase_id) = known;
         let Some(purchase) = purchase::find(self.pool, purchase_id).await? else {
-            return Ok(Reading::Done(Outcome::Foreign));
+            return Ok(Reading::Done(Outcome::Orphaned));
         };
+        if invoice.status == "paid" && !is_as_agreed(&invoice, &purchase) {
+            tracing::error!(purchase_id = %purchase.purchase_id, invoice = id, "an invoice was paid that is not what was agreed");
+            return Ok(Reading::Done(Outcome::Mismatch));
+        }
         let paid = if invoice.status == "paid" { Some(self.paid(&invoice).await?) } else { None };
         let mut tx = self.pool.begin().await?;
         if !object::claim(&mut tx, &seen).await? {
@@ -209,8 +194,8 @@ impl Desk<'_> {
             if !object::claim(&mut tx, &paid.seen).await? {
                 return Ok(Reading::Overtaken);
             }
-            purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
             insert_payment(&mut tx, &purchase, &paid.payment_id, paid.amount_cents).await?;
+            purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
             let period = grant::PaidPeriod {
                 invoice_id,
                 provider_id: id,
@@ -226,19 +211,13 @@ impl Desk<'_> {
         Ok(Reading::Done(Outcome::Applied))
     }
 
-    /// How the money of a paid invoice stands. Where there was nothing to pay, the invoice stands for its payment.
+    /// How the money of a paid invoice stands.
     async fn paid(self, invoice: &Invoice) -> Result<Paid, ApplyError> {
-        let payment_id = invoice.payment().unwrap_or(&invoice.id).to_owned();
+        let payment_id = invoice.payment().ok_or(ApplyError::NotYet)?.to_owned();
         let seen = object::look(self.pool, &payment_id).await?;
-        let (amount_cents, reversed_cents) = match invoice.payment() {
-            Some(payment_id) => {
-                let payment = self.stripe.find_payment(payment_id).await?;
-                (payment.amount_cents, payment.reversed_cents)
-            }
-            None => (0, 0),
-        };
-        let amount_cents = i32::try_from(amount_cents.max(0)).unwrap_or(i32::MAX);
-        Ok(Paid { seen, payment_id, amount_cents, reversed_cents })
+        let payment = self.stripe.find_payment(&payment_id).await?;
+        let amount_cents = i32::try_from(payment.amount_cents.max(0)).unwrap_or(i32::MAX);
+        Ok(Paid { seen, payment_id, amount_cents, reversed_cents: payment.reversed_cents })
     }
 
     /// Money went back to the payer, or is held by her bank, or is ours again.
@@ -259,6 +238,14 @@ impl Desk<'_> {
         tx.commit().await?;
         Ok(Reading::Done(if is_known { Outcome::Applied } else { Outcome::Foreign }))
     }
+}
+
+/// Whether a paid invoice is for one period of the plan at the price it was bought for. What an operator bills besides
+/// brings no credits.
+fn is_as_agreed(invoice: &Invoice, purchase: &Purchase) -> bool {
+    matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle"))
+        && invoice.amount_paid == i64::from(purchase.amount_cents)
+        && invoice.currency == purchase.currency
 }
 
 struct Paid {

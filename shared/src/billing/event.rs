@@ -21,7 +21,7 @@ pub enum Subject {
 }
 
 /// The kinds of events that are followed up. All others are answered and forgotten.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 17] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
@@ -32,7 +32,12 @@ pub const KINDS: [&str; 12] = [
     "customer.subscription.updated",
     "customer.subscription.deleted",
     "charge.refunded",
+    "charge.refund.updated",
+    "refund.failed",
     "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
     "charge.dispute.closed",
 ];
 
@@ -41,11 +46,12 @@ impl Subject {
     #[must_use]
     pub fn of(kind: &str) -> Option<Self> {
         let kind = KINDS.into_iter().find(|known| *known == kind)?;
-        let prefixes = [
+        let prefixes: [(&str, Self); 5] = [
             ("checkout.session.", Self::Session),
             ("invoice.", Self::Invoice),
             ("customer.subscription.", Self::Subscription),
             ("charge.", Self::Payment),
+            ("refund.", Self::Payment),
         ];
         prefixes.into_iter().find(|(prefix, _)| kind.starts_with(prefix)).map(|(_, subject)| subject)
     }
@@ -115,7 +121,8 @@ pub async fn take_due(pool: &PgPool, limit: i64) -> Result<Vec<DueEvent>, sqlx::
         with due as (
             select event_id from gateway.payment_event
             where ended_at is null and due_at <= gateway.now()
-            order by due_at
+            -- What the provider tells now comes before what was found of old.
+            order by recovered, due_at
             limit $1
             for update skip locked
         )
@@ -129,6 +136,20 @@ pub async fn take_due(pool: &PgPool, limit: i64) -> Result<Vec<DueEvent>, sqlx::
     )
     .fetch_all(pool)
     .await
+}
+
+/// How long the oldest event has waited that is not followed up; nothing where none does.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn oldest(pool: &PgPool) -> Result<Duration, sqlx::Error> {
+    let seconds = sqlx::query_scalar!(
+        r#"
+        select coalesce(extract(epoch from gateway.now() - min(received_at)), 0)::float8 as "seconds!"
+        from gateway.payment_event where ended_at is null
+        "#,
+    );
+    Ok(Duration::try_from_secs_f64(seconds.fetch_one(pool).await?).unwrap_or_default())
 }
 
 /// Ends an event that has been followed up.

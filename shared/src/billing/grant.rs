@@ -1,6 +1,8 @@
 //! SQL: a plan's credits, month by month of what was paid for. What one payment covers is planned when it comes; each
 //! month becomes an entry on its day, unless all the money has gone back.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -10,6 +12,9 @@ use super::rules::month_due;
 use crate::credits::Credits;
 use crate::ids::UserId;
 use crate::ledger::{EntryKind, NewEntry};
+
+/// How long a grant that failed waits.
+const PUT_OFF: Duration = Duration::from_hours(1);
 
 /// A period that was paid for.
 #[derive(Debug, Clone, Copy)]
@@ -52,42 +57,79 @@ pub(super) async fn plan(connection: &mut PgConnection, paid: &PaidPeriod<'_>) -
     Ok(())
 }
 
-/// Grants at most `limit` months that are due, each in a transaction of its own; returns how many.
+/// Grants at most `limit` months that are due, each in a transaction of its own; returns how many. One that fails is
+/// put off, so that it keeps no other waiting.
 ///
 /// # Errors
-/// Whatever the database says; what was granted before stays.
+/// Whatever the database says of all; what was granted before stays.
 pub async fn grant_due(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
+    let due = sqlx::query!(
+        r#"
+        select plan_grant.invoice_id, plan_grant.month
+        from gateway.plan_grant join gateway.payment using (payment_id)
+        where granted_at is null and due_at <= gateway.now()
+          and (amount_reversed_cents < amount_cents or amount_cents = 0)
+        order by due_at, month
+        limit $1
+        "#,
+        limit,
+    )
+    .fetch_all(pool)
+    .await?;
     let mut granted = 0;
-    for _ in 0..limit {
-        if !grant_next(pool).await? {
-            break;
+    for month in due {
+        match grant(pool, month.invoice_id, month.month).await {
+            Ok(done) => granted += usize::from(done),
+            Err(error) => {
+                tracing::error!(
+                    invoice_id = %month.invoice_id,
+                    month = month.month,
+                    error = &error as &dyn std::error::Error,
+                    "a plan's credits were not granted"
+                );
+                put_off(pool, month.invoice_id, month.month).await?;
+            }
         }
-        granted += 1;
     }
     Ok(granted)
 }
 
-async fn grant_next(pool: &PgPool) -> Result<bool, sqlx::Error> {
+async fn put_off(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        update gateway.plan_grant set due_at = gateway.now() + make_interval(secs => $3)
+        where invoice_id = $1 and month = $2 and granted_at is null
+        "#,
+        invoice_id,
+        month,
+        PUT_OFF.as_secs_f64(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Grants one month; `false` where somebody else does, or did.
+async fn grant(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<bool, sqlx::Error> {
     let mut tx = pool.begin().await?;
     let due = sqlx::query!(
         r#"
-        select due.invoice_id, due.month, due.payment_id, due.entry_key, due.credits as "credits: Credits",
+        select due.payment_id, due.entry_key, due.credits as "credits: Credits",
                payment.user_id as "user_id: UserId", payment.name, payment.amount_reversed_cents,
                (select count(*) from gateway.plan_grant where plan_grant.invoice_id = due.invoice_id) as "months!"
         from gateway.plan_grant as due join gateway.payment using (payment_id)
-        where due.granted_at is null and due.due_at <= gateway.now()
-          and (payment.amount_reversed_cents < payment.amount_cents or payment.amount_cents = 0)
-        order by due.due_at, due.month
-        limit 1
+        where due.invoice_id = $1 and due.month = $2 and due.granted_at is null
         for update skip locked
         "#,
+        invoice_id,
+        month,
     )
     .fetch_optional(&mut *tx)
     .await?;
     let Some(due) = due else { return Ok(false) };
     let description = match due.months {
         1 => format!("{}, this month's credits", due.name),
-        months => format!("{}, month {} of {months}", due.name, due.month + 1),
+        months => format!("{}, month {} of {months}", due.name, month + 1),
     };
     let entry = NewEntry {
         user_id: due.user_id,
@@ -100,12 +142,12 @@ async fn grant_next(pool: &PgPool) -> Result<bool, sqlx::Error> {
     payment::reverse(&mut tx, &due.payment_id, due.amount_reversed_cents.into()).await?;
     sqlx::query!(
         "update gateway.plan_grant set granted_at = gateway.now() where invoice_id = $1 and month = $2",
-        due.invoice_id,
-        due.month,
+        invoice_id,
+        month,
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    tracing::info!(payment_id = due.payment_id, month = due.month, "a plan's credits were granted");
+    tracing::info!(payment_id = due.payment_id, month, "a plan's credits were granted");
     Ok(true)
 }

@@ -7,10 +7,12 @@
 //! ([`object`]).
 
 mod apply;
+pub mod checkout;
 pub mod event;
 pub mod grant;
 mod object;
 pub mod offer;
+mod outcome;
 mod payment;
 pub mod purchase;
 pub mod rules;
@@ -19,5 +21,6 @@ pub mod stripe;
 pub mod subscription;
 pub mod watch;
 
-pub use apply::{ApplyError, Outcome, apply};
+pub use apply::apply;
+pub use outcome::{ApplyError, Outcome};
 pub use stripe::{Stripe, StripeSetupError};

@@ -1,5 +1,4 @@
-//! SQL: what somebody set out to buy. The row comes first, then the provider's checkout under its id, then the address
-//! of that: whoever dies in between finds the same checkout again.
+//! SQL: what somebody set out to buy, at the price of that moment.
 
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use sqlx::{PgConnection, PgPool};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::stripe::{NewSession, Session, Stripe};
 use crate::credits::Credits;
 use crate::db;
 use crate::ids::UserId;
@@ -39,27 +37,6 @@ impl Item {
         };
         Sha256::digest(text).to_vec()
     }
-}
-
-/// Where purchases are made.
-#[derive(Debug, Clone, Copy)]
-pub struct Till<'a> {
-    pub pool: &'a PgPool,
-    pub stripe: &'a Stripe,
-    pub currency: &'a str,
-    /// The page that customers come back to.
-    pub return_url: &'a url::Url,
-}
-
-/// A checkout that can be paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkout {
-    pub purchase_id: Uuid,
-    /// The provider's page.
-    pub url: String,
-    pub expires_at: DateTime<Utc>,
-    /// Whether an earlier answer under the same key is repeated.
-    pub replayed: bool,
 }
 
 /// Why nothing can be bought. In every case nothing was taken.
@@ -92,81 +69,37 @@ pub(super) struct Purchase {
     pub(super) months: i16,
     pub(super) amount_cents: i32,
     pub(super) currency: String,
+    fingerprint: Option<Vec<u8>>,
     pub(super) session_id: Option<String>,
-    session_url: Option<String>,
-    created_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    pub(super) session_url: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+    /// Whether the provider would still make a checkout for it.
+    is_fresh: bool,
 }
 
-/// Begins to buy `item`: the address of a checkout that can be paid for [`SESSION_LIFE`].
-///
-/// With a `key`, a repeat within 24 hours is the same purchase.
-///
-/// # Errors
-/// See [`PurchaseError`].
-pub async fn buy(till: Till<'_>, user_id: UserId, item: &Item, key: Option<&str>) -> Result<Checkout, PurchaseError> {
-    let purchase = match key {
-        Some(key) => match of_key(till.pool, user_id, key, item).await? {
-            Some(known) => known,
-            None => begin(till, user_id, item, Some(key)).await?,
-        },
-        None => begin(till, user_id, item, None).await?,
-    };
-    let Purchase { purchase_id, expires_at, .. } = purchase;
-    if let Some(url) = purchase.session_url {
-        return Ok(Checkout { purchase_id, url, expires_at, replayed: true });
+impl Purchase {
+    /// Whether this item is what is bought, and there is a checkout for it, or can be.
+    pub(super) fn can_serve(&self, item: &Item) -> bool {
+        self.fingerprint.as_deref() == Some(&item.fingerprint()[..]) && (self.session_url.is_some() || self.is_fresh)
     }
-    let session = open_session(till, &purchase).await?;
-    let url = session.url.ok_or(PurchaseError::NotOnSale)?;
-    sqlx::query!(
-        "update gateway.purchase set session_id = $2, session_url = $3 where purchase_id = $1",
-        purchase_id,
-        session.id,
-        url,
-    )
-    .execute(till.pool)
-    .await?;
-    Ok(Checkout { purchase_id, url, expires_at, replayed: false })
 }
 
-async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, PurchaseError> {
-    let customer_id = sqlx::query_scalar!(
-        // As it was when the purchase began: a repeat must say the same.
-        "select customer_id from gateway.customer where user_id = $1 and known_at <= $2",
-        purchase.user_id as UserId,
-        purchase.created_at,
-    )
-    .fetch_optional(till.pool)
-    .await?;
-    let back = |outcome: &str| {
-        let mut url = till.return_url.clone();
-        url.query_pairs_mut()
-            .append_pair("purchase", &purchase.purchase_id.to_string())
-            .append_pair("outcome", outcome);
-        url.to_string()
-    };
-    let interval = match purchase.months {
-        0 => None,
-        1 => Some("month"),
-        _ => Some("year"),
-    };
-    let (success_url, cancel_url) = (back("paid"), back("left"));
-    let new = NewSession {
-        purchase_id: purchase.purchase_id,
-        name: &purchase.name,
-        amount_cents: purchase.amount_cents,
-        currency: &purchase.currency,
-        interval,
-        customer_id: customer_id.as_deref(),
-        expires_at: purchase.expires_at,
-        success_url: &success_url,
-        cancel_url: &cancel_url,
-    };
-    Ok(till.stripe.create_session(&new).await?)
+/// What became of the wish to buy something.
+#[derive(Debug)]
+pub(super) enum Begun {
+    New(Purchase),
+    /// She has an open checkout for a plan, and may have one at a time.
+    Open(Purchase),
 }
 
 /// The purchase that was begun under this key, if it can be gone on with.
-async fn of_key(pool: &PgPool, user_id: UserId, key: &str, item: &Item) -> Result<Option<Purchase>, PurchaseError> {
+pub(super) async fn of_key(
+    pool: &PgPool,
+    user_id: UserId,
+    key: &str,
+    item: &Item,
+) -> Result<Option<Purchase>, PurchaseError> {
     sqlx::query!(
         r#"
         update gateway.purchase set key = null
@@ -196,11 +129,26 @@ async fn of_key(pool: &PgPool, user_id: UserId, key: &str, item: &Item) -> Resul
 }
 
 /// Writes the purchase at today's price.
-async fn begin(till: Till<'_>, user_id: UserId, item: &Item, key: Option<&str>) -> Result<Purchase, PurchaseError> {
+pub(super) async fn begin(
+    pool: &PgPool,
+    currency: &str,
+    user_id: UserId,
+    (item, key): (&Item, Option<&str>),
+) -> Result<Begun, PurchaseError> {
     let (pack_id, plan_id) = match item {
         Item::Pack(id) => (Some(id.as_str()), None),
         Item::Plan(id) => (None, Some(*id)),
     };
+    // One that cannot be paid any more does not stand in the way, also before that is told.
+    sqlx::query!(
+        r#"
+        update gateway.purchase set state = 'expired'
+        where user_id = $1 and plan_id is not null and state = 'open' and expires_at <= gateway.now()
+        "#,
+        user_id as UserId,
+    )
+    .execute(pool)
+    .await?;
     let id = Uuid::now_v7();
     let row = sqlx::query_file!(
         "src/billing/begin.sql",
@@ -208,29 +156,73 @@ async fn begin(till: Till<'_>, user_id: UserId, item: &Item, key: Option<&str>) 
         user_id as UserId,
         pack_id,
         plan_id,
-        till.currency,
+        currency,
         key,
         item.fingerprint(),
         SESSION_LIFE.as_secs_f64(),
         OPEN_MAX,
     )
-    .fetch_one(till.pool)
+    .fetch_one(pool)
     .await;
     let row = match row {
         // Another request under this key was quicker: the two are one.
         Err(error) if db::constraint_name(&error) == Some("purchase_key_once") => {
-            let known = of_key(till.pool, user_id, key.unwrap_or_default(), item).await?;
-            return known.ok_or(PurchaseError::Database(error));
+            let known = of_key(pool, user_id, key.unwrap_or_default(), item).await?;
+            return known.map(Begun::New).ok_or(PurchaseError::Database(error));
         }
+        Err(error) if db::constraint_name(&error) == Some("purchase_of_one_plan") => {
+            // Where it has just ended, a repeat begins anew.
+            return open_plan(pool, user_id).await?.map(Begun::Open).ok_or(PurchaseError::TooManyOpen);
+        }
+        Err(error) if db::is_foreign_key_violation(&error) => return Err(PurchaseError::NoProfile),
         row => row?,
     };
     match row {
-        row if row.begun => find(till.pool, id).await?.ok_or(PurchaseError::Database(sqlx::Error::RowNotFound)),
+        row if row.begun => {
+            let purchase = find(pool, id).await?.ok_or(PurchaseError::NoProfile)?;
+            Ok(Begun::New(purchase))
+        }
         row if !row.user_known => Err(PurchaseError::NoProfile),
         row if !row.on_sale => Err(PurchaseError::NotOnSale),
         row if row.subscribed => Err(PurchaseError::AlreadySubscribed),
         _ => Err(PurchaseError::TooManyOpen),
     }
+}
+
+/// The user's open checkout for a plan.
+async fn open_plan(pool: &PgPool, user_id: UserId) -> Result<Option<Purchase>, sqlx::Error> {
+    let open = sqlx::query_scalar!(
+        "select purchase_id from gateway.purchase where user_id = $1 and plan_id is not null and state = 'open'",
+        user_id as UserId,
+    );
+    match open.fetch_optional(pool).await? {
+        Some(purchase_id) => find(pool, purchase_id).await,
+        None => Ok(None),
+    }
+}
+
+/// Keeps the checkout that the provider made.
+pub(super) async fn keep_session(pool: &PgPool, purchase_id: Uuid, session: (&str, &str)) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update gateway.purchase set session_id = $2, session_url = $3 where purchase_id = $1",
+        purchase_id,
+        session.0,
+        session.1,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Who the user was at the provider when this purchase began: a repeat must say the same.
+pub(super) async fn customer(pool: &PgPool, purchase: &Purchase) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select customer_id from gateway.customer where user_id = $1 and known_at <= $2",
+        purchase.user_id as UserId,
+        purchase.created_at,
+    )
+    .fetch_optional(pool)
+    .await
 }
 
 /// The purchase of this id.
@@ -239,10 +231,12 @@ pub(super) async fn find(pool: &PgPool, purchase_id: Uuid) -> Result<Option<Purc
         Purchase,
         r#"
         select purchase_id, user_id as "user_id: UserId", name, credits as "credits: Credits", months, amount_cents,
-               currency, session_id, session_url, created_at, expires_at
+               currency, fingerprint, session_id, session_url, created_at, expires_at,
+               created_at > gateway.now() - make_interval(secs => $2) as "is_fresh!"
         from gateway.purchase where purchase_id = $1
         "#,
         purchase_id,
+        RESUMED_WITHIN.as_secs_f64(),
     )
     .fetch_optional(pool)
     .await

@@ -13,6 +13,9 @@ use crate::provider::ProviderError;
 /// Subscriptions or invoices listed at most.
 const LISTED_MAX: i64 = 100;
 
+/// Times a change is asked for because somebody else wrote meanwhile; asking again changes nothing.
+const CHANGES_MAX: u8 = 5;
+
 /// A subscription of a user's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
@@ -115,7 +118,7 @@ pub async fn set_cancel(
 ) -> Result<Subscription, ChangeError> {
     let found = sqlx::query!(
         r#"
-        select provider_id as "provider_id?", status in ('active', 'past_due') as "is_live!"
+        select provider_id as "provider_id?", coalesce(status in ('active', 'past_due'), false) as "is_live!"
         from public.subscriptions left join gateway.subscription on subscription_id = subscriptions.id
         where subscriptions.id = $1 and subscriptions.user_id = $2
         "#,
@@ -126,17 +129,20 @@ pub async fn set_cancel(
     .await?
     .ok_or(ChangeError::NotFound)?;
     let Some(provider_id) = found.provider_id.filter(|_| found.is_live) else { return Err(ChangeError::Ended) };
-    let seen = object::look(pool, &provider_id).await?;
-    let changed = match stripe.set_cancel_at_period_end(&provider_id, cancel).await {
-        Ok(changed) => changed,
-        Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => return Err(ChangeError::Ended),
-        Err(error) => return Err(error.into()),
-    };
-    let mut tx = pool.begin().await?;
-    // Somebody who wrote meanwhile has read it later than this, or will hear of it.
-    if object::claim(&mut tx, &seen).await? {
-        follow(&mut tx, subscription_id, &changed).await?;
-        tx.commit().await?;
+    for _ in 0..CHANGES_MAX {
+        let seen = object::look(pool, &provider_id).await?;
+        let changed = match stripe.set_cancel_at_period_end(&provider_id, cancel).await {
+            Ok(changed) => changed,
+            Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => return Err(ChangeError::Ended),
+            Err(error) => return Err(error.into()),
+        };
+        let mut tx = pool.begin().await?;
+        // Somebody who wrote meanwhile may have read it before this: it is asked for once more.
+        if object::claim(&mut tx, &seen).await? {
+            follow(&mut tx, subscription_id, &changed).await?;
+            tx.commit().await?;
+            break;
+        }
     }
     let all = list(pool, user_id).await?;
     all.into_iter().find(|one| one.subscription_id == subscription_id).ok_or(ChangeError::NotFound)
@@ -177,6 +183,19 @@ pub(super) async fn find(pool: &PgPool, provider_id: &str) -> Result<Option<(Uui
         provider_id
     );
     Ok(row.fetch_optional(pool).await?.map(|row| (row.subscription_id, row.purchase_id)))
+}
+
+/// Whether the purchase brought another subscription than this.
+pub(super) async fn is_of_another(pool: &PgPool, purchase_id: Uuid, provider_id: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (select from gateway.subscription where purchase_id = $1 and provider_id <> $2) as "other!"
+        "#,
+        purchase_id,
+        provider_id,
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// Our row of a subscription of the provider's, made if it is new.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
-use super::apply::ApplyError;
 use super::event::{self, KINDS, Noted};
+use super::outcome::ApplyError;
 use super::stripe::Stripe;
 
 /// How often it is read.
@@ -17,7 +17,11 @@ const RETRY_AFTER: Duration = Duration::from_mins(10);
 const OVERLAP: TimeDelta = TimeDelta::days(1);
 /// How far back the first one begins; the provider lists 30 days.
 const FIRST_READ: TimeDelta = TimeDelta::days(29);
-/// Pages of one reading: 100 events each. A reading that needs more is an alarm and begins there again.
+/// What happened just now is still on its way.
+const ON_THE_WAY: TimeDelta = TimeDelta::minutes(10);
+/// The list comes newest first, so it is read a day at a time, the oldest first.
+const WINDOW: TimeDelta = TimeDelta::days(1);
+/// Pages of one window: 100 events each.
 const PAGES_MAX: usize = 1_000;
 
 /// Reads the list if a day has passed, and keeps what never came; returns how many that were, `None` if it is not time.
@@ -36,13 +40,19 @@ pub async fn recover(pool: &PgPool, stripe: &Stripe) -> Result<Option<usize>, Ap
     .fetch_optional(pool)
     .await?;
     let Some(taken) = taken else { return Ok(None) };
-    let since = taken.read_until.map_or(taken.now - FIRST_READ, |until| until - OVERLAP);
-    let found = read(pool, stripe, since).await?;
+    let until = taken.now - ON_THE_WAY;
+    let mut since = taken.read_until.map_or(taken.now - FIRST_READ, |read| read - OVERLAP);
+    let mut found = 0;
+    while since < until {
+        let end = until.min(since + WINDOW);
+        found += read(pool, stripe, (since, end)).await?;
+        sqlx::query!("update gateway.payment_watch set read_until = greatest(read_until, $1)", end)
+            .execute(pool)
+            .await?;
+        since = end;
+    }
     sqlx::query!(
-        r#"
-        update gateway.payment_watch
-        set read_until = $1, next_at = $1::timestamptz + make_interval(secs => $2)
-        "#,
+        "update gateway.payment_watch set next_at = $1::timestamptz + make_interval(secs => $2)",
         taken.now,
         READ_EVERY.as_secs_f64(),
     )
@@ -51,10 +61,10 @@ pub async fn recover(pool: &PgPool, stripe: &Stripe) -> Result<Option<usize>, Ap
     Ok(Some(found))
 }
 
-async fn read(pool: &PgPool, stripe: &Stripe, since: DateTime<Utc>) -> Result<usize, ApplyError> {
+async fn read(pool: &PgPool, stripe: &Stripe, window: (DateTime<Utc>, DateTime<Utc>)) -> Result<usize, ApplyError> {
     let (mut found, mut after) = (0, None::<String>);
     for _ in 0..PAGES_MAX {
-        let (events, next) = stripe.list_events(&KINDS, since, after.as_deref()).await?;
+        let (events, next) = stripe.list_events(&KINDS, window, after.as_deref()).await?;
         for event in &events {
             found += usize::from(event::note(pool, event, true).await? == Noted::New);
         }
@@ -63,6 +73,6 @@ async fn read(pool: &PgPool, stripe: &Stripe, since: DateTime<Utc>) -> Result<us
             None => return Ok(found),
         }
     }
-    tracing::error!(pages = PAGES_MAX, "the provider lists more events than are read; the oldest were not");
+    tracing::error!(pages = PAGES_MAX, "the provider lists more events of a day than are read; its oldest were not");
     Ok(found)
 }

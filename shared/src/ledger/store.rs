@@ -1,6 +1,7 @@
 //! SQL: entries and balances.
 
 use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::entry::EntryKind;
 use crate::credits::Credits;
@@ -59,7 +60,8 @@ pub struct NewEntry<'a> {
 
 /// Writes an entry and changes the balance by it, at most once for each key; returns whether it did now.
 ///
-/// Somebody without a balance gets one: who signed up before this backend may have none.
+/// Entries of one transaction have one time; their ids, made here, keep them in their order. Somebody without a
+/// balance gets one: who signed up before this backend may have none.
 ///
 /// # Errors
 /// Whatever the database says, above all that the balance would be negative; then nothing is written.
@@ -68,8 +70,8 @@ pub async fn add(connection: &mut PgConnection, entry: &NewEntry<'_>) -> Result<
         r#"
         with entry as (
             insert into public.credit_transactions
-                (user_id, amount, transaction_type, description, entry_key, created_at)
-            values ($1, $2, $3, $4, $5, gateway.now())
+                (id, user_id, amount, transaction_type, description, entry_key, created_at)
+            values ($6, $1, $2, $3, $4, $5, gateway.now())
             on conflict (entry_key) do nothing
             returning user_id, amount
         ), opened as (
@@ -84,6 +86,7 @@ pub async fn add(connection: &mut PgConnection, entry: &NewEntry<'_>) -> Result<
         entry.kind.as_str(),
         entry.description,
         entry.entry_key,
+        Uuid::now_v7(),
     )
     .fetch_one(&mut *connection)
     .await?

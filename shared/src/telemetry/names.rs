@@ -49,6 +49,8 @@ pub const PAYMENT_WEBHOOKS_TOTAL: &str = "shootx_payment_webhooks_total";
 /// Labels: `kind`, `outcome`.
 pub const PAYMENT_EVENTS_TOTAL: &str = "shootx_payment_events_total";
 /// Labels: none.
+pub const PAYMENT_EVENTS_OLDEST_SECONDS: &str = "shootx_payment_events_oldest_seconds";
+/// Labels: none.
 pub const PAYMENT_EVENTS_RECOVERED_TOTAL: &str = "shootx_payment_events_recovered_total";
 /// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
@@ -90,6 +92,11 @@ pub(super) fn describe() {
     describe_histogram!(PAYMENT_CALL_SECONDS, Unit::Seconds, "Duration of calls to Stripe, by operation");
     describe_counter!(PAYMENT_WEBHOOKS_TOTAL, "Webhooks received from Stripe, by outcome");
     describe_counter!(PAYMENT_EVENTS_TOTAL, "Events of Stripe that were followed up, by kind and outcome");
+    describe_gauge!(
+        PAYMENT_EVENTS_OLDEST_SECONDS,
+        Unit::Seconds,
+        "How long the oldest event of Stripe has waited to be followed up; 0 when none does"
+    );
     describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
 }

@@ -128,9 +128,29 @@ fn entry(user: Uuid, amount: i32, kind: &str, generation: Uuid) -> String {
     )
 }
 
+/// A payment of a pack that brought so many credits, of which so many were taken back.
+fn payment(user: Uuid, granted: i32, reversed: i32) -> String {
+    format!(
+        "insert into gateway.pack (pack_id, name, credits, amount_cents) values ('p', 'P', 100, 900);
+         insert into gateway.purchase (purchase_id, user_id, pack_id, name, credits, amount_cents, currency, created_at, expires_at)
+           values ('{user}', '{user}', 'p', 'P', 100, 900, 'usd', now(), now());
+         insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, amount_reversed_cents,
+             credits_granted, credits_reversed, paid_at)
+           values ('pi', '{user}', '{user}', 'P', 900, 900, {granted}, {reversed}, now());"
+    )
+}
+
+fn bought(user: Uuid, amount: i32, kind: &str) -> String {
+    format!(
+        "insert into public.credit_transactions (user_id, amount, transaction_type, entry_key)
+           values ('{user}', {amount}, '{kind}', '{kind}:pi');
+         update public.credits set balance = balance + {amount} where user_id = '{user}';"
+    )
+}
+
 /// Statements that break rules, made for Ada, Eve and a generation of Ada's; and which rules these are.
 type Breach = fn(Uuid, Uuid, Uuid) -> String;
-const BREACHES: [(&str, Breach, &[&str]); 7] = [
+const BREACHES: [(&str, Breach, &[&str]); 13] = [
     (
         "all is well",
         |ada, _, it| settled(ada, it) + &entry(ada, -3, "generation", it) + &entry(ada, 2, "refund", it),
@@ -168,6 +188,28 @@ const BREACHES: [(&str, Breach, &[&str]); 7] = [
             format!("{made} values ('{it}', '{ada}', 'model', 'automatic');") + &entry(ada, 2, "refund", it)
         },
         &["a refund is of a reservation"],
+    ),
+    ("a payment and its entry", |ada, _, _| payment(ada, 100, 0) + &bought(ada, 100, "purchase"), &[]),
+    ("a payment without an entry", |ada, _, _| payment(ada, 100, 0), &["payments brought what the entries say"]),
+    (
+        "an entry without a payment",
+        |ada, _, _| bought(ada, 100, "subscription"),
+        &["payments brought what the entries say"],
+    ),
+    (
+        "a reversal without a payment that went back",
+        |ada, _, _| bought(ada, -10, "reversal"),
+        &["reversals and debt are what payments took back"],
+    ),
+    (
+        "a debt that no payment explains",
+        |ada, _, _| format!("insert into gateway.debt (user_id, credits) values ('{ada}', 5)"),
+        &["reversals and debt are what payments took back"],
+    ),
+    (
+        "entries of somebody without a balance",
+        |ada, _, _| format!("delete from public.credits where user_id = '{ada}'"),
+        &["entries have a balance"],
     ),
 ];
 

@@ -6,6 +6,7 @@ use devstack::client::Client;
 use devstack::log_lines::LogLines;
 use devstack::picture_host::{PictureHost, Served};
 use devstack::samples::{self, Sample};
+use devstack::shop;
 use devstack::test_stack::{TestStack, TestUser};
 use image::ImageFormat;
 use reqwest::Method;
@@ -72,6 +73,15 @@ async fn refusals(stack: &TestStack, user: &TestUser) {
     user.send(odd.json(&model().prompt(&prompt).build())).await.unwrap();
 }
 
+/// A pack that is bought; the address of its checkout.
+async fn purchases(stack: &TestStack, user: &TestUser) -> String {
+    shop::stock(stack.database.pool()).await.unwrap();
+    let checkout = user.buy(shop::STARTER.0).await.unwrap().expecting(201);
+    assert!(stack.payments.pay(&shop::session(&checkout)));
+    stack.settle_payments().await;
+    checkout.body["checkout_url"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run() {
     let lines = LogLines::default();
@@ -83,13 +93,19 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
     let user = stack.user().await;
     let made = generations(&stack, &host, &user).await;
     refusals(&stack, &user).await;
+    let checkout = purchases(&stack, &user).await;
 
     assert!(made.len() >= 6, "each of the three was delivered under a signed link: {made:?}");
     let config = &stack.config;
+    let billing = config.billing.as_ref().unwrap();
     let secrets = [
         ("the webhook secret", config.webhook_secrets[0].expose_secret().to_owned()),
         ("the service key", config.supabase.service_key.expose_secret().to_owned()),
         ("RunPod's key", config.runpod.api_key.expose_secret().to_owned()),
+        ("Stripe's key", billing.secret_key.expose_secret().to_owned()),
+        ("Stripe's webhook secret", billing.webhook_secrets[0].expose_secret().to_owned()),
+        ("a checkout", checkout),
+        ("a customer of Stripe's", "customer@example.com".to_owned()),
         ("the database's address", config.database.url.expose_secret().to_owned()),
         ("a user's token", user.signed_in.token.rsplit('.').next().unwrap().to_owned()),
         ("a forged token", "eyJzdWIiOiJmb3JnZWQifQ".to_owned()),
@@ -104,7 +120,10 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
     ];
     let made = made.into_iter().map(|text| ("a picture, its name or its link", text));
     let text = lines.text();
-    assert!(text.contains("\"answered\"") && text.contains("the provider called"), "this is the log");
+    assert!(
+        text.contains("\"answered\"") && text.contains("the provider called") && text.contains("followed up"),
+        "this is the log"
+    );
     for (name, secret) in secrets.into_iter().chain(made) {
         assert!(secret.len() > 2);
         let seen = text.lines().filter(|line| line.contains(&secret)).count();
@@ -127,9 +146,14 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
     );
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
     let debug = format!("{config:?}");
-    for secret in
-        [&config.webhook_secrets[0], &config.supabase.service_key, &config.runpod.api_key, &config.database.url]
-    {
+    for secret in [
+        &config.webhook_secrets[0],
+        &config.supabase.service_key,
+        &config.runpod.api_key,
+        &config.database.url,
+        &billing.secret_key,
+        &billing.webhook_secrets[0],
+    ] {
         assert!(!debug.contains(secret.expose_secret()));
     }
     stack.reconcile().await;

@@ -102,6 +102,14 @@ impl Stripe {
         self.find("find_session", &["checkout", "sessions", id], &[]).await
     }
 
+    /// Closes a checkout that nobody has paid.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; `Rejected` where it is not open any more.
+    pub async fn expire_session(&self, id: &str) -> Result<Session, ProviderError> {
+        self.call("expire_session", || self.http.post(self.url(&["checkout", "sessions", id, "expire"]))).await
+    }
+
     /// # Errors
     /// [`ProviderError`]; `NotFound` where Stripe has no such subscription.
     pub async fn find_subscription(&self, id: &str) -> Result<Subscription, ProviderError> {
@@ -139,18 +147,19 @@ impl Stripe {
         Ok(Payment { id: id.to_owned(), amount_cents: intent.amount_received, reversed_cents })
     }
 
-    /// The events since `since` of the kinds we know, newest first, and the id of the last one if there are more.
+    /// The events of a window of the kinds we know, newest first, and the id of the last one if there are more.
     ///
     /// # Errors
     /// [`ProviderError`]
     pub async fn list_events(
         &self,
         kinds: &[&str],
-        since: DateTime<Utc>,
+        (since, until): (DateTime<Utc>, DateTime<Utc>),
         after: Option<&str>,
     ) -> Result<(Vec<Event>, Option<String>), ProviderError> {
-        let (since, limit) = (since.timestamp().to_string(), PAGE_MAX.to_string());
-        let mut query = vec![("limit", limit.as_str()), ("created[gte]", since.as_str())];
+        let (since, until) = (since.timestamp().to_string(), until.timestamp().to_string());
+        let limit = PAGE_MAX.to_string();
+        let mut query = vec![("limit", &limit[..]), ("created[gte]", &since), ("created[lte]", &until)];
         query.extend(kinds.iter().map(|kind| ("types[]", *kind)));
         query.extend(after.map(|id| ("starting_after", id)));
         let page: EventPage = self.find("list_events", &["events"], &query).await?;

@@ -109,6 +109,10 @@ pub struct Invoice {
     pub number: Option<String>,
     pub status: String,
     pub total: i64,
+    pub amount_paid: i64,
+    pub currency: String,
+    /// `subscription_create`, `subscription_cycle`, or why else it was made.
+    pub billing_reason: Option<String>,
     pub attempted: bool,
     #[serde(with = "chrono::serde::ts_seconds")]
     pub created: DateTime<Utc>,
@@ -156,7 +160,7 @@ impl Invoice {
         self.lines.data.first().map(|line| line.period)
     }
 
-    /// The payment that paid it; none where there was nothing to pay.
+    /// The payment that paid it.
     #[must_use]
     pub fn payment(&self) -> Option<&str> {
         let paid = self.payments.iter().flat_map(|payments| &payments.data).find(|payment| payment.status == "paid");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::subscriptions::ended_for;
 use super::{Due, Engine, text};
 use crate::payments::shelf::Kind;
 
@@ -68,7 +69,11 @@ impl Engine {
                 self.change_subscription(subscription, json!({"status": "past_due"}));
                 self.plan(next, Due::InvoiceIsPaid(id.to_owned()));
             }
-            None => self.end_subscription(subscription),
+            None => {
+                let details = ended_for(Some("payment_failed"));
+                self.change(Kind::Subscription, subscription, json!({ "cancellation_details": details }));
+                self.end_subscription(subscription);
+            }
         }
     }
 }

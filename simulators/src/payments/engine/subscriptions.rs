@@ -32,7 +32,7 @@ impl Engine {
         let url = format!("/v1/subscription_items?subscription={id}");
         let subscription = json!({
             "id": id, "object": "subscription", "billing_cycle_anchor": now, "cancel_at": null, "cancel_at_period_end": false,
-            "canceled_at": null, "collection_method": "charge_automatically", "created": now,
+            "canceled_at": null, "cancellation_details": {"comment": null, "feedback": null, "reason": null}, "collection_method": "charge_automatically", "created": now,
             "currency": session["currency"], "current_period_start": now, "current_period_end": now, "customer": customer,
             "default_payment_method": new_id("pm_"), "ended_at": null,
             "items": {"object": "list", "data": items, "has_more": false, "total_count": items.len(), "url": url},
@@ -84,6 +84,7 @@ impl Engine {
             changes["cancel_at_period_end"] = cancels.into();
             changes["cancel_at"] = if cancels { at } else { Value::Null };
             changes["canceled_at"] = if cancels { asked_at } else { Value::Null };
+            changes["cancellation_details"] = ended_for(cancels.then_some("cancellation_requested"));
         }
         self.change_subscription(id, changes);
         self.shelves.get(Kind::Subscription, id, "id").cloned()
@@ -105,7 +106,8 @@ impl Engine {
             return Err(Refusal::no_such(Kind::Subscription, id, "id"));
         }
         let now = self.unix();
-        self.change(Kind::Subscription, id, json!({ "canceled_at": now }));
+        let details = ended_for(Some("cancellation_requested"));
+        self.change(Kind::Subscription, id, json!({ "canceled_at": now, "cancellation_details": details }));
         self.end_subscription(id);
         self.shelves.get(Kind::Subscription, id, "id").cloned()
     }
@@ -139,4 +141,9 @@ impl Engine {
     pub(super) fn invoiced(&self, invoice: &str) -> Option<String> {
         self.shelves.find(Kind::Invoice, invoice).map(|invoice| text(invoice, "subscription"))
     }
+}
+
+/// Why a subscription ends.
+pub(super) fn ended_for(reason: Option<&str>) -> Value {
+    json!({"comment": null, "feedback": null, "reason": reason})
 }

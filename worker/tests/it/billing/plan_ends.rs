@@ -73,6 +73,6 @@ async fn a_renewal_that_is_never_paid_ends_the_subscription() {
     shop.subscribe(shop.plans.monthly).await;
     shop.stack.payments.script(PaymentsFault::new(Decline::generic()).times(20));
     shop.days(60).await;
-    assert_eq!((shop.balance().await, &shop.subscriptions().await[0]["status"]), (WELCOME + 500, &json!("cancelled")));
+    assert_eq!((shop.balance().await, &shop.subscriptions().await[0]["status"]), (WELCOME + 500, &json!("expired")));
     shop.close().await;
 }

@@ -1,5 +1,6 @@
 //! Plans: credits every month of what was paid for.
 
+use devstack::shop;
 use serde_json::{Value, json};
 use simulators::payments::Kind;
 
@@ -53,6 +54,83 @@ async fn a_user_has_one_subscription_at_a_time() {
     let refused = shop.user.subscribe(shop.plans.yearly).await.unwrap().expecting(409);
     assert_eq!(refused.body["code"], "already-subscribed");
     drop(shop.user.subscribe(uuid::Uuid::new_v4()).await.unwrap().expecting(404));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn two_checkouts_for_plans_cannot_both_be_paid() {
+    let shop = Shop::open().await;
+    let first = shop.user.subscribe(shop.plans.monthly).await.unwrap().expecting(201);
+    let again = shop.user.subscribe(shop.plans.monthly).await.unwrap().expecting(201);
+    assert_eq!(first.body, again.body, "another tab is the same checkout");
+    let other = shop.user.subscribe(shop.plans.yearly).await.unwrap().expecting(201);
+    assert!(!shop.stack.payments.pay(&shop::session(&first)), "it was closed");
+    assert!(shop.stack.payments.pay(&shop::session(&other)));
+    // Paid, and not told yet.
+    let late = shop.user.subscribe(shop.plans.monthly).await.unwrap().expecting(409);
+    assert_eq!(late.body["code"], "already-subscribed");
+    shop.stack.settle_payments().await;
+    assert_eq!((shop.balance().await, shop.subscriptions().await.len()), (WELCOME + 500, 1));
+    let both = tokio::join!(shop.user.subscribe(shop.plans.monthly), shop.user.subscribe(shop.plans.yearly));
+    assert_eq!((both.0.unwrap().status.as_u16(), both.1.unwrap().status.as_u16()), (409, 409));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_invoice_that_is_not_what_was_agreed_brings_nothing() {
+    let shop = Shop::open().await;
+    let checkout = shop.user.subscribe(shop.plans.monthly).await.unwrap().expecting(201);
+    let form = [
+        ("mode", "subscription"),
+        ("success_url", "https://shop.test/"),
+        ("subscription_data[metadata][purchase_id]", checkout.body["purchase_id"].as_str().unwrap()),
+        ("line_items[0][quantity]", "1"),
+        ("line_items[0][price_data][currency]", "usd"),
+        ("line_items[0][price_data][unit_amount]", "50"),
+        ("line_items[0][price_data][product_data][name]", "Pro"),
+        ("line_items[0][price_data][recurring][interval]", "month"),
+    ];
+    let foreign = shop.at_provider("checkout/sessions", &form).await;
+    shop.pay(foreign["id"].as_str().unwrap());
+    shop.stack.settle_payments().await;
+    assert_eq!(shop.balance().await, WELCOME);
+    shop.pay(&shop::session(&checkout));
+    shop.stack.settle_payments().await;
+    assert_eq!(shop.balance().await, WELCOME, "a second subscription of one purchase needs an operator");
+    let outcomes: Vec<String> =
+        sqlx::query_scalar("select distinct outcome from gateway.payment_event order by outcome")
+            .fetch_all(shop.stack.database.pool())
+            .await
+            .unwrap();
+    assert!(outcomes.contains(&"mismatch".to_owned()), "{outcomes:?}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_user_who_is_deleted_takes_her_rows_along_and_her_renewal_is_told() {
+    let mut shop = Shop::open().await;
+    shop.subscribe(shop.plans.monthly).await;
+    sqlx::query("delete from auth.users where id = $1")
+        .bind(shop.user.id())
+        .execute(shop.stack.database.pool())
+        .await
+        .unwrap();
+    let left: i64 = sqlx::query_scalar(
+        "select (select count(*) from gateway.payment) + (select count(*) from gateway.subscription)
+              + (select count(*) from gateway.plan_grant) + (select count(*) from gateway.purchase)",
+    )
+    .fetch_one(shop.stack.database.pool())
+    .await
+    .unwrap();
+    assert_eq!(left, 0);
+    shop.stack.advance(super::DAY * 32).await;
+    shop.stack.settle_payments().await;
+    let orphaned: i64 = sqlx::query_scalar("select count(*) from gateway.payment_event where outcome = 'orphaned'")
+        .fetch_one(shop.stack.database.pool())
+        .await
+        .unwrap();
+    assert!(orphaned > 0);
+    shop.user = shop.stack.user().await;
     shop.close().await;
 }
 

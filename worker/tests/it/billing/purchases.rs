@@ -39,7 +39,10 @@ async fn the_same_key_is_the_same_purchase() {
     let (path, starter) = ("/api/v1/credits/purchase", json!({"pack_id": "starter"}));
     let (first, second) =
         tokio::join!(shop.user.post(path, &starter, Some("k")), shop.user.post(path, &starter, Some("k")));
-    let first = [first.unwrap(), second.unwrap()].into_iter().find(|answer| answer.status == 201).expect("one wins");
+    let (first, second) = (first.unwrap(), second.unwrap());
+    // Both may ask for the one checkout at once, and then one is told to come again.
+    assert!([&first, &second].iter().all(|answer| [201, 503].contains(&answer.status.as_u16())), "{second:?}");
+    let first = [first, second].into_iter().find(|answer| answer.status == 201).expect("one wins");
     let repeated = shop.user.post(path, &starter, Some("k")).await.unwrap().expecting(201);
     assert_eq!((&repeated.body, repeated.header("idempotent-replayed")), (&first.body, "true"));
     assert_eq!(shop.stack.payments.counts().sessions_made, 1);

@@ -1,0 +1,119 @@
+//! Beginning to buy something. The purchase's row comes first, then the provider's checkout under its id, then the
+//! address of that: whoever dies in between finds the same checkout again.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use url::Url;
+use uuid::Uuid;
+
+use super::purchase::{self, Begun, Item, Purchase, PurchaseError};
+use super::stripe::{NewSession, Session, Stripe};
+use crate::ids::UserId;
+use crate::provider::ProviderError;
+
+/// Times another checkout is closed to make room for this one.
+const BEGUN_MAX: u8 = 3;
+
+/// Where purchases are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Till<'a> {
+    pub pool: &'a PgPool,
+    pub stripe: &'a Stripe,
+    pub currency: &'a str,
+    /// The page that customers come back to.
+    pub return_url: &'a Url,
+}
+
+/// A checkout that can be paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    pub purchase_id: Uuid,
+    /// The provider's page.
+    pub url: String,
+    pub expires_at: DateTime<Utc>,
+    /// Whether an earlier answer under the same key is repeated.
+    pub replayed: bool,
+}
+
+/// Begins to buy `item`: the address of a checkout that can be paid for [`purchase::SESSION_LIFE`].
+///
+/// With a `key`, a repeat within 24 hours is the same purchase. Of plans a user has one checkout at a time: another for
+/// the same plan is the same, one for another plan closes it.
+///
+/// # Errors
+/// See [`PurchaseError`].
+pub async fn buy(till: Till<'_>, user_id: UserId, item: &Item, key: Option<&str>) -> Result<Checkout, PurchaseError> {
+    for _ in 0..BEGUN_MAX {
+        let known = match key {
+            Some(key) => purchase::of_key(till.pool, user_id, key, item).await?,
+            None => None,
+        };
+        let begun = match known {
+            Some(known) => Begun::New(known),
+            None => purchase::begin(till.pool, till.currency, user_id, (item, key)).await?,
+        };
+        match begun {
+            Begun::New(purchase) => return check_out(till, purchase).await,
+            Begun::Open(purchase) if purchase.can_serve(item) => return check_out(till, purchase).await,
+            Begun::Open(other) => close(till, &other).await?,
+        }
+    }
+    Err(PurchaseError::TooManyOpen)
+}
+
+async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, PurchaseError> {
+    let Purchase { purchase_id, expires_at, .. } = purchase;
+    if let Some(url) = purchase.session_url {
+        return Ok(Checkout { purchase_id, url, expires_at, replayed: true });
+    }
+    let session = open_session(till, &purchase).await?;
+    let url = session.url.ok_or(PurchaseError::NotOnSale)?;
+    purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await?;
+    Ok(Checkout { purchase_id, url, expires_at, replayed: false })
+}
+
+async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, PurchaseError> {
+    let customer_id = purchase::customer(till.pool, purchase).await?;
+    let back = |outcome: &str| {
+        let mut url = till.return_url.clone();
+        url.query_pairs_mut()
+            .append_pair("purchase", &purchase.purchase_id.to_string())
+            .append_pair("outcome", outcome);
+        url.to_string()
+    };
+    let interval = match purchase.months {
+        0 => None,
+        1 => Some("month"),
+        _ => Some("year"),
+    };
+    let (success_url, cancel_url) = (back("paid"), back("left"));
+    let new = NewSession {
+        purchase_id: purchase.purchase_id,
+        name: &purchase.name,
+        amount_cents: purchase.amount_cents,
+        currency: &purchase.currency,
+        interval,
+        customer_id: customer_id.as_deref(),
+        expires_at: purchase.expires_at,
+        success_url: &success_url,
+        cancel_url: &cancel_url,
+    };
+    Ok(till.stripe.create_session(&new).await?)
+}
+
+/// Makes sure that a checkout cannot be paid any more; one that has been is a subscription.
+async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError> {
+    if let Some(session_id) = &purchase.session_id {
+        match till.stripe.expire_session(session_id).await {
+            Ok(_) | Err(ProviderError::NotFound) => {}
+            Err(ProviderError::Rejected { .. }) => {
+                if till.stripe.find_session(session_id).await?.status == "complete" {
+                    return Err(PurchaseError::AlreadySubscribed);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut connection = till.pool.acquire().await?;
+    Ok(purchase::end(&mut connection, purchase.purchase_id, "expired").await?)
+}

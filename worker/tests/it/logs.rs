@@ -12,7 +12,7 @@ use image::ImageFormat;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use shared::config::LogFormat;
+use shared::config::{Config, LogFormat};
 use shared::telemetry;
 use simulators::Fault;
 use simulators::runpod::{JobFault, RunPodEffect};
@@ -82,23 +82,10 @@ async fn purchases(stack: &TestStack, user: &TestUser) -> String {
     checkout.body["checkout_url"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run() {
-    let lines = LogLines::default();
-    // For the whole program; what the tests beside this one log is held to the same.
-    telemetry::lines(LogFormat::Json, FILTER.parse().unwrap(), lines.clone()).init();
-    let mut stack = TestStack::builder().webhooks().start().await;
-    let host = PictureHost::start().await;
-    stack.worker.inputs = host.fetcher();
-    let user = stack.user().await;
-    let made = generations(&stack, &host, &user).await;
-    refusals(&stack, &user).await;
-    let checkout = purchases(&stack, &user).await;
-
-    assert!(made.len() >= 6, "each of the three was delivered under a signed link: {made:?}");
-    let config = &stack.config;
+/// What must not be in the log, by its name.
+fn secrets(config: &Config, user: &TestUser, checkout: String) -> [(&'static str, String); 18] {
     let billing = config.billing.as_ref().unwrap();
-    let secrets = [
+    [
         ("the webhook secret", config.webhook_secrets[0].expose_secret().to_owned()),
         ("the service key", config.supabase.service_key.expose_secret().to_owned()),
         ("RunPod's key", config.runpod.api_key.expose_secret().to_owned()),
@@ -117,7 +104,24 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
         ("a query string", "in-the-query".to_owned()),
         ("a webhook's signature", "&s=".to_owned()),
         ("a traceback of the provider", "Traceback".to_owned()),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run() {
+    let lines = LogLines::default();
+    // For the whole program; what the tests beside this one log is held to the same.
+    telemetry::lines(LogFormat::Json, FILTER.parse().unwrap(), lines.clone()).init();
+    let mut stack = TestStack::builder().webhooks().start().await;
+    let host = PictureHost::start().await;
+    stack.worker.inputs = host.fetcher();
+    let user = stack.user().await;
+    let made = generations(&stack, &host, &user).await;
+    refusals(&stack, &user).await;
+    let checkout = purchases(&stack, &user).await;
+
+    assert!(made.len() >= 6, "each of the three was delivered under a signed link: {made:?}");
+    let secrets = secrets(&stack.config, &user, checkout);
     let made = made.into_iter().map(|text| ("a picture, its name or its link", text));
     let text = lines.text();
     assert!(
@@ -145,7 +149,9 @@ async fn no_secret_token_word_or_address_of_a_user_is_in_the_logs_of_a_whole_run
         format!("{forged} lines"),
     );
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    let config = &stack.config;
     let debug = format!("{config:?}");
+    let billing = config.billing.as_ref().unwrap();
     for secret in [
         &config.webhook_secrets[0],
         &config.supabase.service_key,

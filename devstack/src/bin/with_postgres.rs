@@ -7,7 +7,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::Context;
-use devstack::postgres::{Cluster, TEST_SERVER_VARIABLE, ensure_template};
+use devstack::postgres::{Cluster, Purpose, TEST_SERVER_VARIABLE, ensure_template};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,7 +32,7 @@ async fn run() -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
-    let cluster = tokio::task::spawn_blocking(Cluster::temporary).await??;
+    let cluster = tokio::task::spawn_blocking(|| Cluster::temporary(Purpose::Tests)).await??;
     let server = cluster.url("postgres");
     ensure_template(&server).await?;
     let mut child = Command::new(&program)

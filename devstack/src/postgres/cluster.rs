@@ -63,15 +63,15 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A server for one test run, in a directory that goes with it.
+    /// A server for one run of tests or measurements, in a directory that goes with it.
     ///
     /// Directories of earlier runs that were killed are stopped and removed first.
     ///
     /// # Errors
     /// As [`Cluster::start`].
-    pub fn temporary() -> Result<Self, PostgresError> {
+    pub fn temporary(purpose: Purpose) -> Result<Self, PostgresError> {
         let root = std::env::temp_dir();
-        let mut cluster = Self::start(&root.join(format!("{TEMPORARY_PREFIX}{}", std::process::id())), Purpose::Tests)?;
+        let mut cluster = Self::start(&root.join(format!("{TEMPORARY_PREFIX}{}", std::process::id())), purpose)?;
         cluster.temporary = true;
         cluster.sweep(&root);
         Ok(cluster)

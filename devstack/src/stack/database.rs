@@ -44,7 +44,7 @@ impl Database {
 
     async fn private(keep: bool) -> anyhow::Result<Self> {
         let dir = places::local().join("postgres");
-        let start = move || if keep { Cluster::start(&dir, Purpose::Run) } else { Cluster::temporary() };
+        let start = move || if keep { Cluster::start(&dir, Purpose::Run) } else { Cluster::temporary(Purpose::Tests) };
         let cluster = tokio::task::spawn_blocking(start).await??;
         let url = cluster.url(NAME);
         create(&cluster.url("postgres")).await?;

@@ -6,14 +6,13 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::entry::EntryKind;
+use super::store::{self, NewEntry};
 use crate::credits::Credits;
-use crate::db::constraint_name;
 use crate::ids::UserId;
 
 const REASON_CHARS_MAX: usize = 500;
 const KEY_CHARS_MAX: usize = 200;
-/// Makes an entry happen once.
-const ENTRY_KEY_ONCE: &str = "credit_transactions_entry_key_once";
 
 /// Why credits are corrected: 1 to 500 characters, which the user reads beside the entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,14 +113,19 @@ pub async fn adjust(pool: &PgPool, adjustment: &Adjustment, dry_run: bool) -> Re
         return Ok(repeated);
     }
     let after = sum(balance, adjustment.amount)?;
-    match write(&mut tx, adjustment).await {
-        Err(error) if constraint_name(&error) == Some(ENTRY_KEY_ONCE) => {
-            // Another user's adjustment took the key at this moment.
-            tx.rollback().await?;
-            let earlier = find_earlier(&mut *pool.acquire().await?, adjustment, balance).await?;
-            return earlier.ok_or(AdjustError::Database(error));
-        }
-        written => written?,
+    let entry_key = adjustment.entry_key();
+    let entry = NewEntry {
+        user_id: adjustment.user_id,
+        amount: adjustment.amount,
+        kind: EntryKind::Adjustment,
+        description: &adjustment.reason.0,
+        entry_key: &entry_key,
+    };
+    if !store::add(&mut tx, &entry).await? {
+        // Another user's adjustment took the key at this moment.
+        tx.rollback().await?;
+        let earlier = find_earlier(&mut *pool.acquire().await?, adjustment, balance).await?;
+        return earlier.ok_or(AdjustError::Database(sqlx::Error::RowNotFound));
     }
     if dry_run {
         tx.rollback().await?
@@ -167,30 +171,6 @@ async fn find_earlier(
         return Err(AdjustError::KeyReused { entry_key, user_id: earlier.user_id, amount: earlier.amount });
     }
     Ok(Some(Adjusted::Repeated { at: earlier.created_at, balance }))
-}
-
-async fn write(connection: &mut PgConnection, adjustment: &Adjustment) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        with entry as (
-            insert into public.credit_transactions
-                (user_id, amount, transaction_type, description, entry_key, created_at)
-            values ($1, $2, 'adjustment', $3, $4, gateway.now())
-            returning user_id, amount
-        )
-        update public.credits
-        set balance = balance + entry.amount, updated_at = now()
-        from entry
-        where credits.user_id = entry.user_id
-        "#,
-        adjustment.user_id as UserId,
-        adjustment.amount as Credits,
-        adjustment.reason.0,
-        adjustment.entry_key(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 #[cfg(test)]

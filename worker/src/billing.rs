@@ -157,6 +157,8 @@ async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<
     event::put_off(pool, &event.event_id, wait).await?;
     Ok(match error {
         ApplyError::Provider(ProviderError::Unavailable { alarm: true, .. }) => "misconfigured",
+        // With the key of another account, too.
+        ApplyError::Provider(ProviderError::NotFound) => "not_found",
         ApplyError::Provider(_) => "unavailable",
         ApplyError::NotYet => "not_yet",
         ApplyError::Contended => "contended",

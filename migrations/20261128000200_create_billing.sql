@@ -34,6 +34,8 @@ create table gateway.purchase (
   constraint purchase_key_once unique (user_id, key)
 );
 
+create index purchase_by_pack on gateway.purchase (pack_id);
+create index purchase_by_plan on gateway.purchase (plan_id);
 create index purchase_by_user on gateway.purchase (user_id, expires_at);
 -- A customer with two checkouts for plans could pay both.
 create unique index purchase_of_one_plan on gateway.purchase (user_id) where plan_id is not null and state = 'open';

@@ -20,7 +20,7 @@ use crate::state::WorkerState;
 
 /// How often events and grants are looked for: how long a customer waits for her credits after she has paid.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often it is asked whether it is time for the daily look.
+/// How often it is asked whether it is time for the daily look, and how old the oldest event is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Events followed up at once; each takes up to three calls.
 const EVENTS_AT_ONCE: i64 = 8;
@@ -53,6 +53,9 @@ pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
         loop {
             ticks.tick().await;
             recover(&state).await;
+            if let Err(error) = show_oldest(&state.pool).await {
+                tracing::warn!(%error, "the oldest event could not be found");
+            }
         }
     };
     stop.run_until_cancelled(async { tokio::join!(rounds, looks) }).await;
@@ -75,7 +78,6 @@ async fn round(state: &WorkerState) -> Result<usize, sqlx::Error> {
     };
     moved += grant::grant_due(pool, BATCH).await?;
     moved += repay(pool).await?;
-    gauge!(names::PAYMENT_EVENTS_OLDEST_SECONDS).set(event::oldest(pool).await?.as_secs_f64());
     Ok(moved)
 }
 
@@ -98,6 +100,11 @@ async fn recover(state: &WorkerState) -> usize {
     }
     counter!(names::PAYMENT_EVENTS_RECOVERED_TOTAL).increment(found as u64);
     found
+}
+
+async fn show_oldest(pool: &PgPool) -> Result<(), sqlx::Error> {
+    gauge!(names::PAYMENT_EVENTS_OLDEST_SECONDS).set(event::oldest(pool).await?.as_secs_f64());
+    Ok(())
 }
 
 async fn follow_up(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {

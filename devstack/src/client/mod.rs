@@ -110,7 +110,7 @@ impl Client {
     /// # Errors
     /// When there is no answer.
     pub async fn generate(&self, body: &Value) -> anyhow::Result<Answer> {
-        self.send(self.request(Method::POST, "/api/v1/generate").json(body)).await
+        self.post("/api/v1/generate", body, None).await
     }
 
     /// `POST /api/v1/generate` under an idempotency key.
@@ -118,8 +118,7 @@ impl Client {
     /// # Errors
     /// When there is no answer.
     pub async fn generate_once(&self, key: &str, body: &Value) -> anyhow::Result<Answer> {
-        let request = self.request(Method::POST, "/api/v1/generate").header("Idempotency-Key", key);
-        self.send(request.json(body)).await
+        self.post("/api/v1/generate", body, Some(key)).await
     }
 
     /// `POST /api/v1/quotes`.

@@ -4,6 +4,7 @@
 //! such a database for one test. It listens on the loopback address alone and trusts whoever connects there.
 
 mod binaries;
+mod clock;
 mod cluster;
 mod prepare;
 mod project;
@@ -13,6 +14,7 @@ mod test_database;
 
 use std::path::PathBuf;
 
+pub(crate) use clock::advance_clock;
 pub use cluster::{Cluster, Purpose};
 pub use prepare::{Service, ensure_login_roles, prepare};
 pub use project::{Deployed, ProjectKind, STORAGE_SHIM, SUPABASE_SHIM, hosted_url};

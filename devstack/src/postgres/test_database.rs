@@ -123,11 +123,7 @@ impl TestDatabase {
     /// # Panics
     /// When the database does not answer.
     pub async fn advance(&self, by: Duration) {
-        sqlx::query("update gateway.clock set ahead = ahead + make_interval(secs => $1)")
-            .bind(by.as_secs_f64())
-            .execute(&self.pool)
-            .await
-            .expect("the clock can be moved");
+        super::advance_clock(&self.pool, by).await.expect("the clock can be moved");
     }
 }
 

@@ -1,7 +1,7 @@
-//! The whole system on one machine: Postgres, simulators, the API and two workers as processes of their own. SQL: its
-//! clock.
+//! The whole system on one machine: Postgres, simulators, the API and two workers as processes of their own.
 //!
-//! Where `DATABASE_URL`, `SUPABASE_URL`, `RUNPOD_API_KEY` or `STRIPE_SECRET_KEY` is set, that stand-in steps aside for the real thing.
+//! Where `DATABASE_URL`, `SUPABASE_URL`, `RUNPOD_API_KEY` or `STRIPE_SECRET_KEY` is set, that stand-in steps aside for the
+//! real thing.
 
 mod child;
 mod database;
@@ -21,6 +21,7 @@ use sqlx::PgPool;
 use url::Url;
 
 use crate::client::{Auth, Client};
+use crate::postgres::advance_clock;
 
 use child::Child;
 use database::Database;
@@ -140,10 +141,7 @@ impl Stack {
     /// When the time is not this stack's own, or the database does not answer.
     pub async fn advance(&self, by: Duration) -> anyhow::Result<()> {
         ensure!(self.owns_time(), "a real service takes part, whose clock nobody moves");
-        sqlx::query("update gateway.clock set ahead = ahead + make_interval(secs => $1)")
-            .bind(by.as_secs_f64())
-            .execute(&self.pool)
-            .await?;
+        advance_clock(&self.pool, by).await?;
         // The processes take the database's time over; until they have, they would refuse what comes from later.
         tokio::time::sleep(FOLLOW_EVERY * 2).await;
         self.stand_ins.advance(by);

@@ -1,16 +1,16 @@
 //! Makes our rows follow what the provider says of one object: read its version, read the object, write what follows
 //! from it if nobody else has meanwhile. Safe to repeat, in any order.
 
-use sqlx::{PgPool, PgTransaction};
+use sqlx::PgPool;
 
 use super::event::Subject;
 use super::object::{self, Seen};
 use super::outcome::{ApplyError, Outcome};
-use super::payment::{self, NewPayment};
 use super::purchase::{self, Purchase};
-use super::stripe::{Invoice, Metadata, Session, Stripe};
-use super::{grant, subscription};
+use super::stripe::{Invoice, Metadata, Payment, Session, Stripe};
+use super::{grant, payment, subscription};
 use crate::db;
+use crate::ledger::{EntryKind, NewEntry};
 
 /// Times an object is read again because somebody else wrote meanwhile.
 const READS_MAX: u8 = 5;
@@ -108,8 +108,7 @@ impl Desk<'_> {
     /// A pack was paid.
     async fn pack(self, seen: &Seen, session: &Session, purchase: &Purchase) -> Result<Reading, ApplyError> {
         let Some(payment_id) = session.payment_intent.as_deref() else { return Err(ApplyError::NotYet) };
-        let paid_seen = object::look(self.pool, payment_id).await?;
-        let paid = self.stripe.find_payment(payment_id).await?;
+        let (paid_seen, paid) = self.read_payment(payment_id).await?;
         let asked = i64::from(purchase.amount_cents);
         let is_as_asked = session.amount_total == Some(asked)
             && paid.amount_cents == asked
@@ -123,13 +122,19 @@ impl Desk<'_> {
             return Ok(Reading::Overtaken);
         }
         // The payment first: it holds on to the profile, which a deletion of the user takes before all else.
-        insert_payment(&mut tx, purchase, payment_id, purchase.amount_cents).await?;
+        payment::insert(&mut tx, purchase, &paid).await?;
         purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
         if let Some(customer) = &session.customer {
             purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
         }
         let entry_key = format!("purchase:{payment_id}");
-        let entry = payment::purchase_entry(purchase.user_id, purchase.credits, &purchase.name, &entry_key);
+        let entry = NewEntry {
+            user_id: purchase.user_id,
+            amount: purchase.credits,
+            kind: EntryKind::Purchase,
+            description: &purchase.name,
+            entry_key: &entry_key,
+        };
         payment::credit(&mut tx, payment_id, &entry).await?;
         payment::reverse(&mut tx, payment_id, paid.reversed_cents).await?;
         tx.commit().await?;
@@ -184,40 +189,41 @@ impl Desk<'_> {
             tracing::error!(purchase_id = %purchase.purchase_id, invoice = id, "an invoice was paid that is not what was agreed");
             return Ok(Reading::Done(Outcome::Mismatch));
         }
-        let paid = if invoice.status == "paid" { Some(self.paid(&invoice).await?) } else { None };
+        let paid = match (invoice.status.as_str(), invoice.payment()) {
+            ("paid", Some(payment_id)) => Some(self.read_payment(payment_id).await?),
+            ("paid", None) => return Err(ApplyError::NotYet),
+            _ => None,
+        };
         let mut tx = self.pool.begin().await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
         let invoice_id = subscription::ensure_invoice(&mut tx, &purchase, subscription_id, &invoice).await?;
-        if let Some(paid) = paid {
-            if !object::claim(&mut tx, &paid.seen).await? {
+        if let Some((paid_seen, paid)) = paid {
+            if !object::claim(&mut tx, &paid_seen).await? {
                 return Ok(Reading::Overtaken);
             }
-            insert_payment(&mut tx, &purchase, &paid.payment_id, paid.amount_cents).await?;
+            payment::insert(&mut tx, &purchase, &paid).await?;
             purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
             let period = grant::PaidPeriod {
                 invoice_id,
                 provider_id: id,
-                payment_id: &paid.payment_id,
+                payment_id: &paid.id,
                 credits: purchase.credits,
                 months: purchase.months,
                 start: subscription::paid_from(&invoice),
             };
             grant::plan(&mut tx, &period).await?;
-            payment::reverse(&mut tx, &paid.payment_id, paid.reversed_cents).await?;
+            payment::reverse(&mut tx, &paid.id, paid.reversed_cents).await?;
         }
         tx.commit().await?;
         Ok(Reading::Done(Outcome::Applied))
     }
 
-    /// How the money of a paid invoice stands.
-    async fn paid(self, invoice: &Invoice) -> Result<Paid, ApplyError> {
-        let payment_id = invoice.payment().ok_or(ApplyError::NotYet)?.to_owned();
-        let seen = object::look(self.pool, &payment_id).await?;
-        let payment = self.stripe.find_payment(&payment_id).await?;
-        let amount_cents = i32::try_from(payment.amount_cents.max(0)).unwrap_or(i32::MAX);
-        Ok(Paid { seen, payment_id, amount_cents, reversed_cents: payment.reversed_cents })
+    /// A payment, and its version before it was read.
+    async fn read_payment(self, payment_id: &str) -> Result<(Seen, Payment), ApplyError> {
+        let seen = object::look(self.pool, payment_id).await?;
+        Ok((seen, self.stripe.find_payment(payment_id).await?))
     }
 
     /// Money went back to the payer, or is held by her bank, or is ours again.
@@ -246,22 +252,4 @@ fn is_as_agreed(invoice: &Invoice, purchase: &Purchase) -> bool {
     matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle"))
         && invoice.amount_paid == i64::from(purchase.amount_cents)
         && invoice.currency == purchase.currency
-}
-
-struct Paid {
-    seen: Seen,
-    payment_id: String,
-    amount_cents: i32,
-    reversed_cents: i64,
-}
-
-async fn insert_payment(
-    tx: &mut PgTransaction<'_>,
-    purchase: &Purchase,
-    payment_id: &str,
-    amount_cents: i32,
-) -> Result<(), sqlx::Error> {
-    let Purchase { user_id, purchase_id, name, .. } = purchase;
-    let payment = NewPayment { payment_id, user_id: *user_id, purchase_id: *purchase_id, name, amount_cents };
-    payment::insert(tx, &payment).await
 }

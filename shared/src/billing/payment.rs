@@ -2,23 +2,13 @@
 //! part of the caller's transaction, which has claimed the payment ([`super::object`]).
 
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
+use super::purchase::Purchase;
 use super::rules;
+use super::stripe::Payment;
 use crate::credits::Credits;
 use crate::ids::UserId;
-use crate::ledger::{self, EntryKind, NewEntry, debt};
-
-/// A payment that has come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NewPayment<'a> {
-    pub(super) payment_id: &'a str,
-    pub(super) user_id: UserId,
-    pub(super) purchase_id: Uuid,
-    /// What was bought.
-    pub(super) name: &'a str,
-    pub(super) amount_cents: i32,
-}
+use crate::ledger::{self, NewEntry, debt};
 
 /// Whether this payment is one of ours.
 pub(super) async fn is_known(pool: &PgPool, payment_id: &str) -> Result<bool, sqlx::Error> {
@@ -27,19 +17,23 @@ pub(super) async fn is_known(pool: &PgPool, payment_id: &str) -> Result<bool, sq
         .await
 }
 
-/// Notes a payment, once.
-pub(super) async fn insert(connection: &mut PgConnection, payment: &NewPayment<'_>) -> Result<(), sqlx::Error> {
+/// Notes what was paid for a purchase, once.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    purchase: &Purchase,
+    payment: &Payment,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
         insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, paid_at)
         values ($1, $2, $3, $4, $5, gateway.now())
         on conflict (payment_id) do nothing
         "#,
-        payment.payment_id,
-        payment.user_id as UserId,
-        payment.purchase_id,
-        payment.name,
-        payment.amount_cents,
+        payment.id,
+        purchase.user_id as UserId,
+        purchase.purchase_id,
+        purchase.name,
+        i32::try_from(payment.amount_cents.max(0)).unwrap_or(i32::MAX),
     )
     .execute(connection)
     .await?;
@@ -107,14 +101,4 @@ pub(super) async fn reverse(
     .execute(connection)
     .await?;
     Ok(more)
-}
-
-/// The entry of credits that were bought at once.
-pub(super) fn purchase_entry<'a>(
-    user_id: UserId,
-    amount: Credits,
-    description: &'a str,
-    entry_key: &'a str,
-) -> NewEntry<'a> {
-    NewEntry { user_id, amount, kind: EntryKind::Purchase, description, entry_key }
 }

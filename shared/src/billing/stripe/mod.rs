@@ -38,7 +38,7 @@ const TRIES_WITHIN: Duration = Duration::from_secs(6);
 /// The largest answer that is read: a page of 100 events has a few hundred kilobytes.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Objects on one page of a list, as many as Stripe gives.
-pub const PAGE_MAX: usize = 100;
+const PAGE_MAX: usize = 100;
 
 const METERS: Meters = Meters { calls: names::PAYMENT_CALLS_TOTAL, seconds: names::PAYMENT_CALL_SECONDS };
 

@@ -93,8 +93,9 @@ async fn reconcile(json: bool) -> anyhow::Result<ExitCode> {
 }
 
 async fn operate(operation: Operation) -> anyhow::Result<ExitCode> {
-    let (_, pool) = connect()?;
-    Ok(operation.run(&pool).await?)
+    let (config, pool) = connect()?;
+    let state = WorkerState::from_config(&config, pool, Clock::system())?;
+    Ok(operation.run(&state).await?)
 }
 
 fn connect() -> anyhow::Result<(Config, PgPool)> {

@@ -1,0 +1,60 @@
+//! What operators ask and do from the command line: one file a command.
+
+mod adjust;
+mod anomalies;
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::Subcommand;
+use shared::db::{self, DatabaseError};
+use shared::ledger::AdjustError;
+
+use crate::state::WorkerState;
+
+#[derive(Debug, Subcommand)]
+pub enum Operation {
+    /// Print what workers found odd about the money; exit 1 if any of it is open
+    Anomalies {
+        /// One JSON array of objects instead of lines
+        #[arg(long)]
+        json: bool,
+        /// Those that are over, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Correct a user's balance, with an entry that says why
+    Adjust(adjust::Correction),
+}
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error("the anomalies cannot be listed")]
+    Anomalies(#[source] sqlx::Error),
+    #[error("nothing was written")]
+    Adjust(#[from] AdjustError),
+    #[error("the anomalies cannot be printed")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Operation {
+    /// Does it, and prints what came of it.
+    ///
+    /// # Errors
+    /// [`OperationError`] says why not.
+    pub async fn run(self, state: &WorkerState) -> Result<ExitCode, OperationError> {
+        let pool = &state.pool;
+        db::ensure_current(pool).await?;
+        match self {
+            Self::Anomalies { json, all } => anomalies::list(pool, json, all).await,
+            Self::Adjust(correction) => adjust::adjust(pool, correction).await,
+        }
+    }
+}
+
+fn seconds(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

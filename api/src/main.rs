@@ -68,6 +68,7 @@ async fn run() -> anyhow::Result<()> {
     let pool = db::pool(&config.database, "shootx-api")?;
     db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
+    tokio::spawn(telemetry::watch_process(pool.clone()));
     let acceptor = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
     serve(state, acceptor, stopped()?).await?;
     if tokio::time::timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {

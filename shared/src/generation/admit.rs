@@ -10,6 +10,7 @@ use super::accept::{self, AcceptError, Accepted, NewGeneration};
 use super::limits::RATE_WINDOW;
 use crate::credits::Credits;
 use crate::ids::UserId;
+use crate::telemetry::timed;
 use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 
 /// Looks up the key, charges the limit, and looks at the balance and at outputs that serve as pictures.
@@ -22,18 +23,21 @@ use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Accepted>, AcceptError> {
     let price = new.price;
     let (generations, paths) = outputs(new.request, new.user_id);
-    let row = sqlx::query_file!(
-        "src/generation/admit.sql",
-        new.user_id as UserId,
-        new.key,
-        new.request.project_id as Option<Uuid>,
-        new.limits.step_seconds(),
-        RATE_WINDOW.as_secs_f64(),
-        &generations,
-        &paths,
-        new.limits.runs_open_max(),
+    let row = timed(
+        "admit",
+        sqlx::query_file!(
+            "src/generation/admit.sql",
+            new.user_id as UserId,
+            new.key,
+            new.request.project_id as Option<Uuid>,
+            new.limits.step_seconds(),
+            RATE_WINDOW.as_secs_f64(),
+            &generations,
+            &paths,
+            new.limits.runs_open_max(),
+        )
+        .fetch_one(pool),
     )
-    .fetch_one(pool)
     .await?;
     let (balance, debt): (Credits, Credits) = (row.balance, row.debt);
     match (row.replay_fingerprint, row.replay_response) {

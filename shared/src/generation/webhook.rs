@@ -4,6 +4,7 @@ use sqlx::PgPool;
 
 use super::webhook_url::WebhookRef;
 use crate::ids::GenerationId;
+use crate::telemetry::timed;
 
 /// The channel on which the pollers are rung.
 pub const POLL_CHANNEL: &str = "gateway_poll";
@@ -32,8 +33,10 @@ pub async fn note_webhook(
     link: &WebhookRef,
     provider_job_id: Option<&str>,
 ) -> Result<Noted, sqlx::Error> {
-    let noted = sqlx::query!(
-        r#"
+    let noted = timed(
+        "note_webhook",
+        sqlx::query!(
+            r#"
         with rung as (
             update gateway.run
             set rings = rings + 1,
@@ -53,13 +56,14 @@ pub async fn note_webhook(
         )
         select request_id, pg_notify($5, '')::text as rung from rung
         "#,
-        link.generation_id as GenerationId,
-        link.attempt,
-        link.expires_at,
-        provider_job_id,
-        POLL_CHANNEL,
+            link.generation_id as GenerationId,
+            link.attempt,
+            link.expires_at,
+            provider_job_id,
+            POLL_CHANNEL,
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
     Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id }))
 }

@@ -2,16 +2,23 @@
 //!
 //! Never logged or labelled: bodies, prompts, tokens, user ids as labels.
 
+mod database;
+mod generations;
 mod ledger;
 mod metrics;
 pub mod names;
 mod queues;
 mod request_id;
+mod statement;
 
+pub use database::{watch_process, watch_sizes};
+pub use generations::count_begun;
+pub(crate) use generations::{count_lease_lost, count_settled};
 pub use ledger::{report_anomalies, show_books, watch_ledger};
 pub use metrics::serve_metrics;
 pub use queues::watch_queues;
 pub use request_id::RequestId;
+pub(crate) use statement::timed;
 
 use std::net::SocketAddr;
 

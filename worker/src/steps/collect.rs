@@ -12,7 +12,9 @@ use shared::generation::output::{self, StoredOutput};
 use shared::generation::{Event, Run};
 use shared::ids::GenerationId;
 use shared::images::{self, LINK_LIFETIME, Picture, StoreError};
+use shared::jobs::Queue;
 use shared::runpod::{NamedOutput, OutputRef, ProviderError, ProviderJobId, Report};
+use shared::telemetry;
 use shared::workflow::graph::output_number;
 use shared::workflow::{Dialect, OutputFormat};
 
@@ -34,6 +36,7 @@ pub async fn collect(state: &WorkerState, generation_id: GenerationId) -> Result
         return Ok(NOTHING_TO_DO);
     };
     trace(&leased);
+    telemetry::count_begun(Queue::Collect, &leased.run, leased.now());
     let _keeper = Keeper::start(&state.pool, &leased);
     let (event, outputs) = act(state, &leased).await?;
     conclude(state, &leased, event, &outputs).await

@@ -8,8 +8,10 @@ use shared::generation::budget::{self, RUN_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::{Callback, Event};
 use shared::ids::GenerationId;
+use shared::jobs::Queue;
 use shared::retry;
 use shared::runpod::{ProviderError, ProviderJobId};
+use shared::telemetry;
 
 use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, trace};
 use crate::state::WorkerState;
@@ -28,6 +30,7 @@ pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<
         return Ok(NOTHING_TO_DO);
     };
     trace(&leased);
+    telemetry::count_begun(Queue::Submit, &leased.run, leased.now());
     let _keeper = Keeper::start(&state.pool, &leased);
     let event = act(state, &leased).await?;
     conclude(state, &leased, event, &[]).await

@@ -102,6 +102,11 @@ pub struct Depth {
     pub oldest_seconds: f64,
 }
 
+impl Depth {
+    /// The status of jobs that nobody has taken yet.
+    pub const WAITING: &'static str = "Pending";
+}
+
 /// What is in the queues and not done. Asked as two, each of which has its index: what is done stays for a day.
 ///
 /// # Errors

@@ -58,6 +58,7 @@ async fn run() -> anyhow::Result<()> {
     }
     db::ensure_current(&pool).await?;
     telemetry::serve_metrics(config.metrics_bind)?;
+    metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
     let state = WorkerState::from_config(&config, pool, Clock::system())?;
     let settings = Settings { concurrency: config.worker_concurrency, ..Settings::default() };
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;

@@ -40,6 +40,8 @@ pub const HTTP_CONNECTIONS_ENDED_TOTAL: &str = "shootx_http_connections_ended_to
 pub const THROTTLED_TOTAL: &str = "shootx_throttled_total";
 /// Labels: `outcome`.
 pub const WEBHOOKS_TOTAL: &str = "shootx_webhooks_total";
+/// Labels: none.
+pub const WEBHOOKS_EXPECTED: &str = "shootx_webhooks_expected";
 /// Labels: `operation`, `outcome`.
 pub const PAYMENT_CALLS_TOTAL: &str = "shootx_payment_calls_total";
 /// Labels: `operation`.
@@ -130,6 +132,10 @@ pub(super) fn describe() {
         "Requests refused before anything was asked of the database, by whose rate it was"
     );
     describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
+    describe_gauge!(
+        WEBHOOKS_EXPECTED,
+        "1 where RunPod is asked to call back, 0 where results are found by polling alone"
+    );
     describe_counter!(PAYMENT_CALLS_TOTAL, "Calls to Stripe, by operation and outcome");
     describe_histogram!(PAYMENT_CALL_SECONDS, Unit::Seconds, "Duration of calls to Stripe, by operation");
     describe_counter!(PAYMENT_WEBHOOKS_TOTAL, "Webhooks received from Stripe, by outcome");

@@ -3,6 +3,7 @@
 use shared::generation::lease::{self, LEASE_RENEWED_EVERY, Leased};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// Renews a lease until dropped. A lease that was lost is not fought for: the commit will be dropped.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ impl Keeper {
     #[must_use]
     pub fn start(pool: &PgPool, leased: &Leased) -> Self {
         let (pool, generation_id, lease_id) = (pool.clone(), leased.run.generation_id, leased.lease_id);
-        let task = tokio::spawn(async move {
+        let renewing = async move {
             loop {
                 tokio::time::sleep(LEASE_RENEWED_EVERY).await;
                 match lease::renew(&pool, generation_id, lease_id).await {
@@ -28,8 +29,8 @@ impl Keeper {
                     Err(error) => tracing::warn!(%generation_id, %error, "lease not renewed"),
                 }
             }
-        });
-        Self { task }
+        };
+        Self { task: tokio::spawn(renewing.in_current_span()) }
     }
 }
 

@@ -29,7 +29,7 @@ pub use trace_context::{TRACEPARENT, TraceContext, TraceId};
 
 use std::net::SocketAddr;
 
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -91,13 +91,16 @@ pub fn subscriber(
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
     traces: &Traces,
 ) -> Box<dyn tracing::Subscriber + Send + Sync> {
+    let exported_only = filter_fn(|of| of.target() == trace::TARGET).with_max_level_hint(LevelFilter::INFO);
     let exported = traces.tracer().map(|tracer| {
         let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_context_activation(false);
         let layer = layer.with_location(false).with_threads(false).with_tracked_inactivity(false);
-        layer.with_filter(filter_fn(|of| of.target() == trace::TARGET))
+        layer.with_filter(exported_only)
     });
     let registry = tracing_subscriber::registry().with(exported);
-    let filter = filter.and(filter_fn(|of| of.target() != trace::TARGET));
+    // With a hint, or every callsite of every level would be asked.
+    let others = filter_fn(|of| of.target() != trace::TARGET).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(others);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Json => {

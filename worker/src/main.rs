@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let (config, pool) = connect()?;
-    telemetry::init(config.log_format)?;
+    let traces = telemetry::init(&config, "shootx-worker")?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -76,6 +76,7 @@ async fn run() -> anyhow::Result<()> {
         Ok(()) => tracing::info!("worker stopped"),
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "worker ended"),
     }
+    traces.flush().await;
     Ok(ended?)
 }
 

@@ -11,6 +11,7 @@ mod read;
 mod reader;
 mod rules;
 mod secret;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use url::Url;
 pub use billing::Billing;
 pub use limits::ApiLimits;
 use reader::Reader;
+pub use traces::Traces;
 
 use crate::ledger::Thresholds;
 use crate::workflow::{Dialect, WorkflowType};
@@ -67,6 +69,8 @@ pub struct Config {
     pub anomalies: Thresholds,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
+    /// Where spans are sent, if anywhere.
+    pub traces: Option<Traces>,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

@@ -36,6 +36,8 @@ pub struct NewGeneration<'a> {
     pub seed: i64,
     /// Ties all logs of this generation together.
     pub request_id: &'a str,
+    /// The span of the request, as `traceparent`.
+    pub traceparent: Option<&'a str>,
     /// The caller's name for this intent.
     pub key: Option<&'a str>,
     /// The body of the 202, kept with the key so that a replay is byte-identical.
@@ -189,6 +191,7 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
             IDEMPOTENCY_KEPT.as_secs_f64(),
             new.dialect.as_str(),
             new.limits.runs_open_max(),
+            new.traceparent,
         )
         .fetch_one(pool),
     )

@@ -16,6 +16,8 @@ pub enum Noted {
     Noted {
         /// The id that ties the call to the request that was paid for.
         request_id: String,
+        /// The span that accepted it, as `traceparent`.
+        traceparent: Option<String>,
     },
     /// The link has expired, or names an attempt that was never made; nothing changed.
     Refused,
@@ -43,7 +45,7 @@ pub async fn note_webhook(
                 poll_at = case when stage in ('submitting', 'running') then gateway.now() else poll_at end
             where generation_id = $1 and $3 > gateway.now()
               and exists (select from gateway.attempt where generation_id = $1 and attempt = $2)
-            returning generation_id, stage, request_id
+            returning generation_id, stage, request_id, traceparent
         ), noted as (
             update gateway.attempt
             set webhook_at = coalesce(webhook_at, gateway.now()),
@@ -54,7 +56,7 @@ pub async fn note_webhook(
             insert into gateway.event (generation_id, kind, stage, attempt, created_at)
             select generation_id, 'webhook_received', stage, $2, gateway.now() from rung
         )
-        select request_id, pg_notify($5, '')::text as rung from rung
+        select request_id, traceparent, pg_notify($5, '')::text as rung from rung
         "#,
             link.generation_id as GenerationId,
             link.attempt,
@@ -65,5 +67,5 @@ pub async fn note_webhook(
         .fetch_optional(pool),
     )
     .await?;
-    Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id }))
+    Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id, traceparent: run.traceparent }))
 }

@@ -56,6 +56,8 @@ pub const PAYMENT_EVENTS_OLDEST_SECONDS: &str = "shootx_payment_events_oldest_se
 pub const PAYMENT_EVENTS_RECOVERED_TOTAL: &str = "shootx_payment_events_recovered_total";
 /// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
+/// Labels: `outcome`.
+pub const TRACE_SPANS_TOTAL: &str = "shootx_trace_spans_total";
 /// Labels: `workflow`, `outcome`.
 pub const GENERATIONS_TOTAL: &str = "shootx_generations_total";
 /// Labels: `code`.
@@ -147,6 +149,10 @@ pub(super) fn describe() {
     );
     describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
+    describe_counter!(
+        TRACE_SPANS_TOTAL,
+        "Spans of traces: sent, failed to be sent, or dropped because too many waited"
+    );
 }
 
 fn describe_generations() {

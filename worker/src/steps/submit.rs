@@ -13,7 +13,7 @@ use shared::retry;
 use shared::runpod::{ProviderError, ProviderJobId};
 use shared::telemetry;
 
-use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, trace};
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, traced};
 use crate::state::WorkerState;
 
 /// Tries of one submission within one lease; later tries are later jobs.
@@ -29,11 +29,13 @@ pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<
     let Some(leased) = lease::for_submission(&state.pool, generation_id).await? else {
         return Ok(NOTHING_TO_DO);
     };
-    trace(&leased);
     telemetry::count_begun(Queue::Submit, &leased.run, leased.now());
-    let _keeper = Keeper::start(&state.pool, &leased);
-    let event = act(state, &leased).await?;
-    conclude(state, &leased, event, &[]).await
+    traced("submit", &leased, async {
+        let _keeper = Keeper::start(&state.pool, &leased);
+        let event = act(state, &leased).await?;
+        conclude(state, &leased, event, &[]).await
+    })
+    .await
 }
 
 /// Makes the provider job, unless an earlier attempt turns out to have made one.
@@ -61,7 +63,8 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     if !lease::renew(&state.pool, run.generation_id, leased.lease_id).await? {
         return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) });
     }
-    let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
+    let runpod = state.runpod.within(run.trace());
+    let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || runpod.run(&run.endpoint, &submission)).await;
     Ok(match answer {
         Ok(provider_job_id) => {
             submitted(&provider_job_id, if state.webhooks_enabled { Callback::Awaited } else { Callback::Off })

@@ -27,6 +27,7 @@ mod processes;
 mod results;
 mod scans;
 mod stopping;
+mod traces;
 mod unknown;
 mod unusable_inputs;
 mod workflows;

@@ -9,6 +9,7 @@ mod endpoints;
 mod limits;
 mod read;
 mod reader;
+mod retention;
 mod rules;
 mod secret;
 
@@ -27,6 +28,7 @@ pub use limits::ApiLimits;
 use reader::Reader;
 
 use crate::ledger::Thresholds;
+use crate::retention::Settings as Retention;
 use crate::workflow::{Dialect, WorkflowType};
 
 /// Which program reads the settings: each needs some of them, and has defaults of its own.
@@ -65,6 +67,8 @@ pub struct Config {
     pub limits: ApiLimits,
     /// From when on something about the money is odd.
     pub anomalies: Thresholds,
+    /// How long outputs are kept, and whether workers remove what is not.
+    pub retention: Retention,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
     /// Settings that are allowed but probably not meant: to be logged at start.

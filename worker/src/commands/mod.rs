@@ -2,6 +2,7 @@
 
 mod adjust;
 mod anomalies;
+mod cleanup;
 
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use shared::db::{self, DatabaseError};
 use shared::ledger::AdjustError;
+use shared::retention::CleanupError;
 
 use crate::state::WorkerState;
 
@@ -25,6 +27,8 @@ pub enum Operation {
     },
     /// Correct a user's balance, with an entry that says why
     Adjust(adjust::Correction),
+    /// Count what is kept no longer, or remove it
+    Cleanup(cleanup::Cleanup),
 }
 
 /// Why an operation was not done.
@@ -36,7 +40,9 @@ pub enum OperationError {
     Anomalies(#[source] sqlx::Error),
     #[error("nothing was written")]
     Adjust(#[from] AdjustError),
-    #[error("the anomalies cannot be printed")]
+    #[error("cleaning up stopped; what was removed is gone, and a repeat goes on")]
+    Cleanup(#[from] CleanupError),
+    #[error("it cannot be printed")]
     Json(#[from] serde_json::Error),
 }
 
@@ -51,6 +57,7 @@ impl Operation {
         match self {
             Self::Anomalies { json, all } => anomalies::list(pool, json, all).await,
             Self::Adjust(correction) => adjust::adjust(pool, correction).await,
+            Self::Cleanup(asked) => cleanup::clean_up(state, asked).await,
         }
     }
 }

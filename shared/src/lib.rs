@@ -1,7 +1,8 @@
 //! The domain of ShootX: what a generation is, what it costs, and how it lives.
 //!
 //! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
-//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`operations`], [`jobs`], [`db`].
+//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`retention`],
+//! [`operations`], [`jobs`], [`db`].
 
 pub mod base64_text;
 pub mod billing;
@@ -22,6 +23,7 @@ pub mod pricing;
 pub mod provider;
 pub mod queue;
 pub mod queue_housekeeping;
+pub mod retention;
 pub mod retry;
 pub mod runpod;
 pub mod telemetry;

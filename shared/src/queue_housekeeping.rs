@@ -121,7 +121,7 @@ pub async fn kill_overdue(pool: &PgPool, older_than: Duration, limit: i64) -> Re
     Ok(killed.rows_affected())
 }
 
-/// Deletes at most `limit` jobs that were done before `done_for`, or failed before `failed_for`.
+/// Counts at most `limit` jobs that were done before `done_for`, or failed before `failed_for`; with `apply` deletes them.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -130,45 +130,55 @@ pub async fn purge_finished(
     done_for: Duration,
     failed_for: Duration,
     limit: i64,
-) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
+    apply: bool,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"
-        delete from apalis.jobs
-        where id in (
+        with due as (
             select id from apalis.jobs
             where (status = 'Done' and done_at < now() - make_interval(secs => $1))
                or (status in ('Failed', 'Killed') and done_at < now() - make_interval(secs => $2))
             limit $3
-            for update skip locked)
+        ), gone as (
+            delete from apalis.jobs
+            where $4::boolean and id in (select id from due) and status in ('Done', 'Failed', 'Killed')
+            returning 1
+        )
+        select case when $4 then (select count(*) from gone) else (select count(*) from due) end as "rows!"
         "#,
         done_for.as_secs_f64(),
         failed_for.as_secs_f64(),
         limit,
+        apply,
     )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
+    .fetch_one(pool)
+    .await
 }
 
-/// Deletes at most `limit` workers that were not seen for `unseen_for` and that no job refers to.
+/// Counts at most `limit` workers that were not seen for `unseen_for` and that no job refers to; with `apply` deletes
+/// them.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn forget_workers(pool: &PgPool, unseen_for: Duration, limit: i64) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
+pub async fn forget_workers(pool: &PgPool, unseen_for: Duration, limit: i64, apply: bool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"
-        delete from apalis.workers
-        where id in (
+        with due as (
             select id from apalis.workers
             where last_seen < now() - make_interval(secs => $1)
               and not exists (select from apalis.jobs where jobs.lock_by = workers.id)
             limit $2
-            for update skip locked)
+        ), gone as (
+            delete from apalis.workers
+            where $3::boolean and id in (select id from due) and last_seen < now() - make_interval(secs => $1)
+            returning 1
+        )
+        select case when $3 then (select count(*) from gone) else (select count(*) from due) end as "rows!"
         "#,
         unseen_for.as_secs_f64(),
         limit,
+        apply,
     )
-    .execute(pool)
-    .await?;
-    Ok(forgotten.rows_affected())
+    .fetch_one(pool)
+    .await
 }

@@ -87,7 +87,7 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
         billing::run(sold, stop).await;
         "billing"
     });
-    let (kept, stop) = (state.pool.clone(), stopping.clone());
+    let (kept, stop) = (state.clone(), stopping.clone());
     loops.spawn(async move {
         housekeeping::run(kept, stop).await;
         "housekeeping"

@@ -1,68 +1,44 @@
-//! Keeps tables small and the queue's locks honest. The queue's library deletes nothing by itself, and
-//! frees a job only when its worker is gone.
+//! Keeps the queue's locks honest, and the tables and the image store small. The queue's library deletes nothing by
+//! itself, and frees a job only when its worker is gone.
 
 use std::time::Duration;
 
-use shared::generation::accept::purge_expired_keys;
-use shared::generation::quote::purge_expired_quotes;
-use shared::queue_housekeeping::{forget_workers, kill_overdue, purge_finished};
+use metrics::{counter, gauge};
+use shared::queue_housekeeping::kill_overdue;
+use shared::retention::{self, CleanupError, Report};
+use shared::telemetry::names;
 use sqlx::PgPool;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often overdue locks are looked for.
-const LOCKS_EVERY: Duration = Duration::from_mins(1);
-/// How often finished jobs and gone workers are deleted.
-const PURGE_EVERY: Duration = Duration::from_hours(1);
-/// Rows one statement deletes or changes.
+use crate::state::WorkerState;
+
+/// How often overdue locks and deleted pictures are looked for, and whether it is time to clean up.
+const EVERY: Duration = Duration::from_mins(1);
+/// Longer than any step may take and wait, together.
+pub const LOCK_MAX: Duration = Duration::from_mins(10);
+/// Jobs one statement kills, and statements of one round; what is left waits for the next.
 const BATCH: i64 = 1000;
-/// Statements of one kind in one round; what is left waits for the next.
 const BATCHES_MAX: usize = 100;
 
-/// How long rows of the queue are kept. The defaults are the product's; tests shorten them.
-#[derive(Debug, Clone)]
-pub struct Retention {
-    /// Jobs that were done.
-    pub done: Duration,
-    /// Jobs that failed or were killed: somebody may want to know why.
-    pub failed: Duration,
-    /// Workers that no job refers to.
-    pub workers: Duration,
-    /// Longer than any step may take and wait, together.
-    pub lock_max: Duration,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            done: Duration::from_hours(24),
-            failed: Duration::from_hours(24 * 30),
-            workers: Duration::from_hours(1),
-            lock_max: Duration::from_mins(10),
-        }
-    }
-}
-
 /// Keeps house until `stop`.
-pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
-    let retention = Retention::default();
-    let mut ticks = interval(LOCKS_EVERY);
+pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
+    let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut purged_at: Option<Instant> = None;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let purging = purged_at.is_none_or(|at| at.elapsed() >= PURGE_EVERY);
         let work = async {
-            free_locks(&pool, &retention).await?;
-            if purging { purge(&pool, &retention).await } else { Ok(0) }
-        };
-        match stop.run_until_cancelled(work).await {
-            Some(Ok(rows)) if purging => {
-                tracing::info!(rows, "rows that are kept no longer were purged");
-                purged_at = Some(Instant::now());
+            if let Err(error) = free_locks(&state.pool, LOCK_MAX).await {
+                tracing::warn!(%error, "overdue locks could not be looked for");
             }
-            Some(Err(error)) => tracing::warn!(%error, "housekeeping failed; the next round repeats it"),
-            Some(Ok(_)) | None => {}
-        }
+            if let Err(error) = clean_up(&state).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cleaning up failed; the next round goes on");
+            }
+            if let Err(error) = show_age(&state.pool).await {
+                tracing::warn!(%error, "the age of the last cleaning up could not be read");
+            }
+        };
+        stop.run_until_cancelled(work).await;
     }
 }
 
@@ -70,38 +46,51 @@ pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn free_locks(pool: &PgPool, retention: &Retention) -> Result<u64, sqlx::Error> {
-    let killed = in_batches(|| kill_overdue(pool, retention.lock_max, BATCH)).await?;
+pub async fn free_locks(pool: &PgPool, lock_max: Duration) -> Result<u64, sqlx::Error> {
+    let mut killed = 0;
+    for _ in 0..BATCHES_MAX {
+        let batch = kill_overdue(pool, lock_max, BATCH).await?;
+        killed += batch;
+        if batch < BATCH.unsigned_abs() {
+            break;
+        }
+    }
     if killed > 0 {
         tracing::warn!(jobs = killed, "jobs killed: locked longer than any step may take");
     }
     Ok(killed)
 }
 
-/// Deletes what is kept no longer, and returns how many rows that were.
+/// Removes what users wait for, and, if it is time, all that is kept no longer.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn purge(pool: &PgPool, retention: &Retention) -> Result<u64, sqlx::Error> {
-    let jobs = in_batches(|| purge_finished(pool, retention.done, retention.failed, BATCH)).await?;
-    let workers = in_batches(|| forget_workers(pool, retention.workers, BATCH)).await?;
-    let keys = in_batches(|| purge_expired_keys(pool, BATCH)).await?;
-    let quotes = in_batches(|| purge_expired_quotes(pool, BATCH)).await?;
-    Ok(jobs + workers + keys + quotes)
+/// See [`CleanupError`]; what was done stays done.
+pub async fn clean_up(state: &WorkerState) -> Result<Report, CleanupError> {
+    let WorkerState { pool, images, retention: settings, .. } = state;
+    let mut report = Report::default();
+    let requested = retention::remove_requested(pool, &**images, &mut report).await;
+    // The store may be away; the rows are not.
+    let is_due = retention::begin_if_due(pool).await?;
+    let hourly = if is_due { retention::clean_up_hourly(pool, &**images, settings, &mut report).await } else { Ok(()) };
+    count(&report);
+    if is_due {
+        let removed: u64 = report.kinds.values().map(|amount| amount.count).sum();
+        tracing::info!(removed, unexpected = report.unexpected, "cleaned up what is kept no longer");
+    }
+    requested.and(hourly)?;
+    Ok(report)
 }
 
-/// Repeats a statement as long as it finds a full batch.
-async fn in_batches<Fut>(statement: impl Fn() -> Fut) -> Result<u64, sqlx::Error>
-where
-    Fut: Future<Output = Result<u64, sqlx::Error>>,
-{
-    let mut rows = 0;
-    for _ in 0..BATCHES_MAX {
-        let batch = statement().await?;
-        rows += batch;
-        if batch < BATCH.unsigned_abs() {
-            break;
-        }
+fn count(report: &Report) {
+    for (kind, amount) in &report.kinds {
+        counter!(names::CLEANUP_REMOVED_TOTAL, "kind" => kind.as_str()).increment(amount.count);
+        counter!(names::CLEANUP_REMOVED_BYTES_TOTAL, "kind" => kind.as_str()).increment(amount.bytes);
     }
-    Ok(rows)
+}
+
+async fn show_age(pool: &PgPool) -> Result<(), sqlx::Error> {
+    if let Some(age) = retention::age(pool).await? {
+        gauge!(names::CLEANUP_AGE_SECONDS).set(age.as_secs_f64());
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
 use shared::ledger::Thresholds;
+use shared::retention;
 use shared::runpod::{RunPod, SetupError};
 use shared::workflow;
 use sqlx::PgPool;
@@ -32,6 +33,8 @@ pub struct WorkerState {
     pub stripe: Option<Stripe>,
     /// From when on something about the money is odd.
     pub anomalies: Thresholds,
+    /// How long pictures are kept.
+    pub retention: retention::Settings,
 }
 
 /// Why no state can be made of the settings.
@@ -65,6 +68,7 @@ impl WorkerState {
             webhooks_enabled: config.webhooks_enabled,
             stripe: config.billing.as_ref().map(Stripe::new).transpose()?,
             anomalies: config.anomalies,
+            retention: config.retention,
             pool,
             clock,
         })

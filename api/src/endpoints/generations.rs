@@ -1,13 +1,18 @@
-//! `GET /api/v1/generations` and `POST /api/v1/generations/{generation_id}/cancel`.
+//! `GET /api/v1/generations`, and a generation called off or deleted:
+//! `POST /api/v1/generations/{generation_id}/cancel`, `DELETE /api/v1/generations/{generation_id}`.
 
+use std::time::Duration;
+
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use shared::generation;
 use shared::ids::GenerationId;
+use shared::retention::{self, Kind};
 use uuid::Uuid;
 
 use super::status::{GenerationAnswer, GenerationBody};
@@ -18,6 +23,9 @@ use crate::http::Seen;
 use crate::links::image_urls;
 use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
+
+/// How long a caller waits for the pictures of what she deletes to be gone.
+const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct GenerationsApi;
 
@@ -76,6 +84,72 @@ impl GenerationsApi {
         let found = generation::request_cancel(&state.pool, caller.user_id(), id).await?;
         Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
     }
+
+    /// Delete a generation
+    ///
+    /// Its outputs, everything that was given for it, and pictures that no other generation of the caller's uses are
+    /// removed for good; what it cost stays in the statement. One that is not final must be cancelled first. May be
+    /// repeated.
+    #[oai(path = "/generations/:generation_id", method = "delete", operation_id = "delete_generation")]
+    async fn delete_generation(
+        &self,
+        state: Data<&ApiState>,
+        seen: Data<&Seen>,
+        caller: Caller,
+        /// The id from the answer to `generate`.
+        generation_id: Path<Uuid>,
+    ) -> Result<Deleted, ApiError> {
+        let caller = caller.within_budget(&state, &seen)?;
+        let id = GenerationId(generation_id.0);
+        let paths = retention::delete_generation(&state.pool, caller.user_id(), id).await?;
+        remove_pictures(&state, id, &paths).await;
+        Ok(Deleted)
+    }
+}
+
+/// Removes the pictures of a deleted generation. What fails, or takes too long, stays noted: workers remove it.
+async fn remove_pictures(state: &ApiState, id: GenerationId, paths: &[String]) {
+    if paths.is_empty() {
+        return;
+    }
+    let removing = retention::remove_noted(&state.pool, &*state.images, Kind::DeletedGenerations, Some(paths));
+    let pictures = paths.len();
+    match tokio::time::timeout(REMOVE_TIMEOUT, removing).await {
+        Ok(Ok(removed)) => {
+            tracing::info!(generation_id = %id, pictures, removed = removed.count, "a generation was deleted");
+        }
+        Ok(Err(error)) => tracing::warn!(
+            generation_id = %id, pictures, error = &error as &dyn std::error::Error,
+            "pictures of a deleted generation could not be removed; a worker will"
+        ),
+        Err(_) => tracing::warn!(generation_id = %id, pictures, "removing pictures takes long; a worker will"),
+    }
+}
+
+/// 204.
+struct Deleted;
+
+impl poem::IntoResponse for Deleted {
+    fn into_response(self) -> poem::Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for Deleted {
+    fn meta() -> MetaResponses {
+        let answer = MetaResponse {
+            description: "Deleted, now or before.",
+            status: Some(204),
+            status_range: None,
+            content: Vec::new(),
+            headers: rate_headers().into(),
+        };
+        let refusals =
+            [Code::InvalidToken, Code::NotFound, Code::GenerationOpen, Code::InternalError, Code::Unavailable];
+        responses(answer, &refusals)
+    }
+
+    fn register(_: &mut Registry) {}
 }
 
 /// 200 with a page.

@@ -107,6 +107,10 @@ pub(super) struct GenerationBody {
     /// When it became final. Null until then.
     #[oai(nullable)]
     completed_at: Option<DateTime<Utc>>,
+    /// When its outputs were removed because they were older than they are kept; `image_urls` is empty since then.
+    /// Null until then.
+    #[oai(nullable)]
+    outputs_expired_at: Option<DateTime<Utc>>,
 }
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Generations")]
@@ -163,6 +167,7 @@ impl GenerationBody {
             tags: generation.tags,
             created_at: generation.created_at,
             completed_at: generation.completed_at,
+            outputs_expired_at: generation.outputs_expired_at,
         }
     }
 }

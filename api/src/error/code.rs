@@ -23,6 +23,7 @@ pub(crate) enum Code {
     QuoteNotFound,
     MethodNotAllowed,
     RequestTimeout,
+    GenerationOpen,
     AlreadySubscribed,
     SubscriptionEnded,
     QuoteExpired,
@@ -40,7 +41,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Every code, in the order of their status.
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::MalformedRequest,
         Self::InvalidToken,
         Self::InvalidSignature,
@@ -57,6 +58,7 @@ impl Code {
         Self::QuoteNotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::GenerationOpen,
         Self::AlreadySubscribed,
         Self::SubscriptionEnded,
         Self::QuoteExpired,
@@ -122,6 +124,9 @@ impl Code {
             }
             Self::MethodNotAllowed => "The address exists; `Allow` lists the methods it answers.",
             Self::RequestTimeout => "The body did not arrive in time. Send it again.",
+            Self::GenerationOpen => {
+                "Only a generation that is completed or failed can be deleted. Cancel it, wait until it is final, then delete it."
+            }
             Self::AlreadySubscribed => {
                 "A user has one subscription at a time. Have it end with its period before another begins."
             }
@@ -168,6 +173,7 @@ impl Code {
             Self::QuoteNotFound => (StatusCode::NOT_FOUND, "quote-not-found", "Quote not found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body took too long"),
+            Self::GenerationOpen => (StatusCode::CONFLICT, "generation-open", "The generation is under way"),
             Self::AlreadySubscribed => (StatusCode::CONFLICT, "already-subscribed", "Already subscribed"),
             Self::SubscriptionEnded => (StatusCode::CONFLICT, "subscription-ended", "The subscription has ended"),
             Self::QuoteExpired => (StatusCode::CONFLICT, "quote-expired", "The quote has expired"),

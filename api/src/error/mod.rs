@@ -19,6 +19,7 @@ use poem::http::StatusCode;
 use shared::credits::Credits;
 use shared::generation::{AcceptError, CancelError, QuoteError};
 use shared::images::{BadLink, OpenError, StoreError};
+use shared::retention::DeleteError;
 use shared::workflow::{Fault, NO_SUCH_PICTURE};
 
 pub(crate) use code::Code;
@@ -31,6 +32,9 @@ const UNAVAILABLE_RETRY: Duration = Duration::from_secs(2);
 const OPEN_RETRY: Duration = Duration::from_secs(5);
 /// When a full queue may have room.
 const QUEUE_RETRY: Duration = Duration::from_secs(30);
+
+/// When a picture that is being removed can be stored again.
+const LEAVING_RETRY: Duration = Duration::from_mins(1);
 
 /// Where a request names its quote.
 const QUOTE_POINTER: &str = "/quote_id";
@@ -73,6 +77,8 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
     #[error("the body did not arrive within {} seconds", .0.as_secs())]
     RequestTimeout(Duration),
+    #[error("the generation is under way: cancel it first")]
+    GenerationOpen,
     #[error("you have a subscription already")]
     AlreadySubscribed,
     #[error("the subscription has ended, or is not billed here")]
@@ -127,6 +133,7 @@ impl ApiError {
             Self::QuoteExpired => Code::QuoteExpired,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
             Self::RequestTimeout(_) => Code::RequestTimeout,
+            Self::GenerationOpen => Code::GenerationOpen,
             Self::AlreadySubscribed => Code::AlreadySubscribed,
             Self::SubscriptionEnded => Code::SubscriptionEnded,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
@@ -196,6 +203,7 @@ impl From<AcceptError> for ApiError {
             AcceptError::NoProfile => Self::NoProfile,
             AcceptError::ProjectNotFound => Self::ProjectNotFound,
             AcceptError::NoSuchOutput { pointers } => no_such_pictures(pointers),
+            AcceptError::PictureLeaving => Self::Unavailable { retry_after: LEAVING_RETRY, source: error.into() },
             AcceptError::QuoteNotFound => Self::QuoteNotFound,
             AcceptError::QuoteExpired => Self::QuoteExpired,
             AcceptError::QuotedOtherwise => {
@@ -229,6 +237,16 @@ impl From<CancelError> for ApiError {
         match error {
             CancelError::Database(error) => error.into(),
             CancelError::Invalid(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::NotFound => Self::NotFound,
+            DeleteError::Open => Self::GenerationOpen,
+            DeleteError::Database(error) => error.into(),
         }
     }
 }

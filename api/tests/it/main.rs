@@ -7,6 +7,7 @@ mod cancel;
 mod create_generation;
 mod credits;
 mod cross_origin;
+mod delete_generation;
 mod document;
 mod files;
 mod find_generation;

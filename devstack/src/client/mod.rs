@@ -146,6 +146,14 @@ impl Client {
         self.send(self.request(Method::POST, &path)).await
     }
 
+    /// `DELETE /api/v1/generations/{generation_id}`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn delete(&self, generation_id: Uuid) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::DELETE, &format!("/api/v1/generations/{generation_id}"))).await
+    }
+
     /// `GET /api/v1/workflows`: what is on offer.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod endpoints;
 mod limits;
 mod read;
 mod reader;
+mod retention;
 mod rules;
 mod secret;
 mod traces;
@@ -29,6 +30,7 @@ use reader::Reader;
 pub use traces::Traces;
 
 use crate::ledger::Thresholds;
+use crate::retention::Settings as Retention;
 use crate::workflow::{Dialect, WorkflowType};
 
 /// Which program reads the settings: each needs some of them, and has defaults of its own.
@@ -67,6 +69,8 @@ pub struct Config {
     pub limits: ApiLimits,
     /// From when on something about the money is odd.
     pub anomalies: Thresholds,
+    /// How long outputs are kept, and whether workers remove what is not.
+    pub retention: Retention,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
     /// Where spans are sent, if anywhere.

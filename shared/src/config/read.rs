@@ -8,6 +8,7 @@ use super::reader::Reader;
 use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls, Traces};
 use super::{endpoints, rules, secret};
 use crate::ledger::Thresholds;
+use crate::retention::Settings as Retention;
 
 impl Config {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -46,6 +47,7 @@ impl Config {
             billing: Billing::read(reader),
             anomalies: Thresholds::read(reader),
             traces: Traces::read(reader),
+            retention: Retention::read(reader),
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

@@ -105,13 +105,15 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("CORS_ORIGINS", "*"),
         ("LOG_FORMAT", "leaked"),
         ("GENERATE_RATE_PER_MINUTE", "-1"),
+        ("OUTPUT_RETENTION_DAYS", "leaked"),
+        ("CLEANUP", "leaked"),
     ];
     let text = problems(&wrong);
     for (name, _) in wrong {
         assert!(text.contains(&format!("\n  {name} ")), "{name} is not in {text}");
     }
     assert!(!text.to_lowercase().contains("leaked"), "{text}");
-    assert!(text.starts_with("19 wrong in the settings"), "{text}");
+    assert!(text.starts_with("21 wrong in the settings"), "{text}");
 }
 
 #[test]

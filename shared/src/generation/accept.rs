@@ -111,6 +111,9 @@ pub enum AcceptError {
         /// Where they stand in the body, as JSON pointers.
         pointers: Vec<String>,
     },
+    /// A picture of it is removed from the store at this moment; a minute later it can be stored again.
+    #[error("a picture is being removed")]
+    PictureLeaving,
     /// There is no such quote of the caller's.
     #[error("no such quote")]
     QuoteNotFound,
@@ -274,24 +277,4 @@ pub(super) fn replay(stored: &[u8], response: String, fingerprint: &[u8; 32]) ->
 
 fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).expect("a workflow takes minutes, not years")
-}
-
-/// Deletes at most `limit` idempotency keys that have expired, and returns how many.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn purge_expired_keys(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
-        r#"
-        delete from gateway.idempotency_key
-        where (user_id, operation, key) in (
-            select user_id, operation, key from gateway.idempotency_key
-            where expires_at <= gateway.now()
-            limit $1)
-        "#,
-        limit,
-    )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
 }

@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::accept::{self, AcceptError, Accepted, NewGeneration};
 use super::limits::RATE_WINDOW;
 use crate::credits::Credits;
-use crate::ids::UserId;
+use crate::ids::{GenerationId, UserId};
+use crate::retention::IN_FLIGHT;
 use crate::telemetry::timed;
 use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 
-/// Looks up the key, charges the limit, and looks at the balance and at outputs that serve as pictures.
+/// Looks up the key, charges the limit, notes that its pictures are used, and looks at the balance and at outputs that serve as pictures.
 ///
 /// `None`: its pictures may be worked on, and nothing is paid yet. Else the stored answer of the same request under the
 /// same key.
@@ -23,6 +24,7 @@ use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Accepted>, AcceptError> {
     let price = new.price;
     let (generations, paths) = outputs(new.request, new.user_id);
+    let (given, inline) = places(new.request, new.user_id);
     let row = timed(
         "admit",
         sqlx::query_file!(
@@ -35,6 +37,10 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
             &generations,
             &paths,
             new.limits.runs_open_max(),
+            new.id as GenerationId,
+            &given,
+            &inline,
+            IN_FLIGHT.as_seconds_f64(),
         )
         .fetch_one(pool),
     )
@@ -49,11 +55,26 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
         _ if !row.within_limit => Err(accept::refusal(pool, new).await?),
         _ if !debt.is_zero() => Err(AcceptError::DebtOpen { debt }),
         _ if balance < price => Err(AcceptError::InsufficientCredits { price, balance }),
-        _ if !row.missing.is_empty() => {
-            Err(AcceptError::NoSuchOutput { pointers: pointers(new.request, &row.missing) })
+        _ if row.leaving.iter().any(|path| inline.contains(path)) => Err(AcceptError::PictureLeaving),
+        _ if !row.missing.is_empty() || !row.leaving.is_empty() => {
+            let missing = [row.missing, row.leaving].concat();
+            Err(AcceptError::NoSuchOutput { pointers: pointers(new.request, &missing) })
         }
         _ => Ok(None),
     }
+}
+
+/// Where the pictures of a request are, or will be, in the store: those given by their path, and those that came inside.
+fn places(request: &Request, user_id: UserId) -> (Vec<String>, Vec<String>) {
+    let (mut given, mut inline) = (Vec::new(), Vec::new());
+    for picture in &request.pictures {
+        match &picture.source {
+            PictureSource::Path(path) => given.push(path.clone()),
+            PictureSource::Inline(picture) => inline.push(picture.path(user_id)),
+            PictureSource::Url(_) => {}
+        }
+    }
+    (given, inline)
 }
 
 /// Where these storage paths stand in the body.

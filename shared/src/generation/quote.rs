@@ -199,20 +199,3 @@ pub async fn honour(
         _ => Err(AcceptError::QuoteNotFound),
     }
 }
-
-/// Deletes at most `limit` quotes that have expired, and returns how many.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn purge_expired_quotes(pool: &PgPool, limit: i64) -> Result<u64, sqlx::Error> {
-    let purged = sqlx::query!(
-        r#"
-        delete from gateway.quote
-        where quote_id in (select quote_id from gateway.quote where expires_at <= gateway.now() limit $1)
-        "#,
-        limit,
-    )
-    .execute(pool)
-    .await?;
-    Ok(purged.rows_affected())
-}

@@ -51,6 +51,8 @@ pub struct Generation {
     pub created_at: DateTime<Utc>,
     /// When it became final.
     pub completed_at: Option<DateTime<Utc>>,
+    /// When its outputs were removed because they were older than they are kept.
+    pub outputs_expired_at: Option<DateTime<Utc>>,
     /// `gateway.now()` of this read.
     pub now: DateTime<Utc>,
     /// The caller's project.
@@ -120,6 +122,7 @@ async fn fetch(
                run.stage as "stage?: Stage", run.progress as "shown?", run.submitted_at as "submitted_at?",
                run.target_seconds as "target_seconds?", run.price as "price?: Credits",
                run.outputs_asked as "outputs_asked?", run.error_code as "error_code?",
+               run.outputs_expired_at as "outputs_expired_at?",
                coalesce((select sum(amount)::integer from public.credit_transactions as entry
                          where entry.generation_id = g.id and entry.transaction_type = 'refund'), 0)
                    as "refunded!: Credits",
@@ -177,6 +180,7 @@ struct Row {
     price: Option<Credits>,
     outputs_asked: Option<i16>,
     error_code: Option<String>,
+    outputs_expired_at: Option<DateTime<Utc>>,
     refunded: Credits,
     numbers: Vec<i16>,
     paths: Vec<String>,
@@ -205,6 +209,7 @@ impl From<Row> for Generation {
             output_paths: row.output_paths,
             created_at: row.created_at,
             completed_at: row.completed_at,
+            outputs_expired_at: row.outputs_expired_at,
             now: row.now,
             project_id: row.project_id,
             brand_name: row.brand_name,

@@ -1,20 +1,22 @@
 //! Pictures in a directory: for development, tests and single machines. The API serves them under signed links.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::StreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use thiserror::Error;
 use url::Url;
 
 use super::link::{BadLink, Signer};
 use super::metered::metered;
-use super::{BYTES_MAX, ImageStore, StoreError, check_paths, check_size, path};
+use super::{BYTES_MAX, ImageStore, Listed, Listing, PAGE_MAX, StoreError, check_paths, check_size, path};
 use crate::clock::Clock;
 use crate::config::Storage;
 use crate::workflow::OutputFormat;
@@ -114,6 +116,34 @@ impl LocalStore {
     }
 }
 
+impl LocalStore {
+    /// Walks over all files, which a single machine can do: a directory knows no order.
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
+        let mut files = self.files.list(None);
+        let mut first: BTreeMap<String, Listed> = BTreeMap::new();
+        let mut is_last = true;
+        while let Some(file) = files.next().await {
+            let file = match file.map_err(|error| classify(&error)) {
+                // Removed while the list was read.
+                Err(StoreError::NotFound) => continue,
+                file => file?,
+            };
+            let path = file.location.to_string();
+            if !path.starts_with(prefix) || after.is_some_and(|after| path.as_str() <= after) {
+                continue;
+            }
+            let size_bytes = i64::try_from(file.size).unwrap_or(i64::MAX);
+            first.insert(path.clone(), Listed { path, size_bytes, written_at: file.last_modified });
+            if first.len() > PAGE_MAX {
+                first.pop_last();
+                is_last = false;
+            }
+        }
+        let next = first.last_key_value().filter(|_| !is_last).map(|(path, _)| path.clone());
+        Ok(Listing { objects: first.into_values().collect(), next })
+    }
+}
+
 #[async_trait]
 impl ImageStore for LocalStore {
     /// The type is not kept: it follows from the extension. The file appears whole or not at all.
@@ -140,6 +170,10 @@ impl ImageStore for LocalStore {
     async fn sign(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError> {
         check_paths(paths)?;
         metered("sign", self.link_all(paths, ttl)).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
+        metered("list", self.page(prefix, after)).await
     }
 }
 

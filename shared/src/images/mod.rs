@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use url::Url;
 
@@ -41,6 +42,9 @@ pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Paths handed to one [`ImageStore::sign`] or [`ImageStore::delete`]. More are refused, so that no caller forgets to page.
 pub const PATHS_MAX: usize = 10_000;
 
+/// Objects on one page of [`ImageStore::list`].
+pub const PAGE_MAX: usize = 1_000;
+
 /// Keeps pictures under storage paths such as `{user_id}/{generation_id}/{n}.webp`.
 ///
 /// Every method may be repeated without harm. Paths must satisfy [`is_valid_path`]; others are [`StoreError::Rejected`].
@@ -57,6 +61,30 @@ pub trait ImageStore: Send + Sync {
 
     /// Links that let anyone read the objects for `ttl` (at least a second), in the order of `paths`. `None`: no such object.
     async fn sign(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError>;
+
+    /// A page of all objects whose paths begin with `prefix`, in the order of their paths, after the one that `after`
+    /// stands for: the `next` of the page before. What is stored or removed meanwhile does not shift the pages.
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError>;
+}
+
+/// A page of a store's objects: at most [`PAGE_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The objects.
+    pub objects: Vec<Listed>,
+    /// Where the next page begins; none on the last.
+    pub next: Option<String>,
+}
+
+/// An object as a list tells of it. Whether its path is one of ours is not yet known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its path.
+    pub path: String,
+    /// Its size.
+    pub size_bytes: i64,
+    /// When it was last written.
+    pub written_at: DateTime<Utc>,
 }
 
 /// Why the store did not do as asked.

@@ -54,6 +54,12 @@ pub const PAYMENT_EVENTS_TOTAL: &str = "shootx_payment_events_total";
 pub const PAYMENT_EVENTS_OLDEST_SECONDS: &str = "shootx_payment_events_oldest_seconds";
 /// Labels: none.
 pub const PAYMENT_EVENTS_RECOVERED_TOTAL: &str = "shootx_payment_events_recovered_total";
+/// Labels: `kind`.
+pub const CLEANUP_REMOVED_TOTAL: &str = "shootx_cleanup_removed_total";
+/// Labels: `kind`.
+pub const CLEANUP_REMOVED_BYTES_TOTAL: &str = "shootx_cleanup_removed_bytes_total";
+/// Labels: none.
+pub const CLEANUP_AGE_SECONDS: &str = "shootx_cleanup_age_seconds";
 /// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
 /// Labels: `outcome`.
@@ -148,6 +154,13 @@ pub(super) fn describe() {
         "How long the oldest event of Stripe has waited to be followed up; 0 when none does"
     );
     describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
+    describe_counter!(CLEANUP_REMOVED_TOTAL, "Rows and stored objects that were removed, by kind");
+    describe_counter!(CLEANUP_REMOVED_BYTES_TOTAL, Unit::Bytes, "Bytes of stored objects that were removed, by kind");
+    describe_gauge!(
+        CLEANUP_AGE_SECONDS,
+        Unit::Seconds,
+        "How long ago a worker, any of them, came to the end of cleaning up"
+    );
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
     describe_counter!(
         TRACE_SPANS_TOTAL,

@@ -2,6 +2,7 @@
 
 mod adjust;
 mod anomalies;
+mod cleanup;
 mod explain;
 mod health;
 
@@ -12,6 +13,7 @@ use clap::Subcommand;
 use shared::db::{self, DatabaseError};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger::AdjustError;
+use shared::retention::CleanupError;
 
 use crate::state::WorkerState;
 
@@ -50,6 +52,8 @@ pub enum Operation {
     },
     /// Correct a user's balance, with an entry that says why
     Adjust(adjust::Correction),
+    /// Count what is kept no longer, or remove it
+    Cleanup(cleanup::Cleanup),
 }
 
 /// Why an operation was not done.
@@ -61,7 +65,9 @@ pub enum OperationError {
     Read(#[source] sqlx::Error),
     #[error("nothing was written")]
     Adjust(#[from] AdjustError),
-    #[error("what was read cannot be printed")]
+    #[error("cleaning up stopped; what was removed is gone, and a repeat goes on")]
+    Cleanup(#[from] CleanupError),
+    #[error("it cannot be printed")]
     Json(#[from] serde_json::Error),
 }
 
@@ -79,6 +85,7 @@ impl Operation {
             Self::Explain { generation, json } => explain::tell(pool, generation, json).await,
             Self::Refunds { user, json } => explain::refunds(pool, user, json).await,
             Self::Adjust(correction) => adjust::adjust(pool, correction).await,
+            Self::Cleanup(asked) => cleanup::clean_up(state, asked).await,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use shootx_worker::housekeeping::{Retention, free_locks, purge};
+use shared::retention::{Kind, Mode, purge};
+use shootx_worker::housekeeping::{LOCK_MAX, free_locks};
 
 use crate::bench::{Bench, Calls, WINDOW, brisk};
 
@@ -25,7 +26,11 @@ async fn finished_jobs_are_purged() {
                   as j (name, status, age, by)",
         )
         .await;
-    assert_eq!(purge(&bench.pool, &Retention::default()).await.unwrap(), 4);
+    for (kind, rows) in [(Kind::Workers, 1), (Kind::Jobs, 3)] {
+        for (mode, rows) in [(Mode::Look, rows), (Mode::Look, rows), (Mode::Apply, rows), (Mode::Apply, 0)] {
+            assert_eq!(purge(&bench.pool, kind, mode).await.unwrap(), rows, "{kind:?} {mode:?}");
+        }
+    }
     let jobs: Vec<String> =
         sqlx::query_scalar("select id from apalis.jobs order by id").fetch_all(&bench.pool).await.unwrap();
     assert_eq!(jobs, ["done", "failed", "killed", "pending", "running"]);
@@ -46,10 +51,12 @@ async fn expired_quotes_are_purged_and_others_kept() {
              from public.profiles, (values (1, '-1 second'), (2, '0 seconds'), (3, '1 minute')) as q (price, expiry)",
         )
         .await;
-    assert_eq!(purge(&bench.pool, &Retention::default()).await.unwrap(), 2);
+    for mode in [Mode::Look, Mode::Apply] {
+        assert_eq!(purge(&bench.pool, Kind::Quotes, mode).await.unwrap(), 2);
+    }
     let kept: Vec<i32> = sqlx::query_scalar("select price from gateway.quote").fetch_all(&bench.pool).await.unwrap();
     assert_eq!(kept, [3]);
-    assert_eq!(purge(&bench.pool, &Retention::default()).await.unwrap(), 0);
+    assert_eq!(purge(&bench.pool, Kind::Quotes, Mode::Apply).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -60,11 +67,10 @@ async fn a_job_locked_for_too_long_is_killed_though_its_worker_lives() {
     let (job_id, generation_id) = bench.enqueue().await;
     calls.reach(generation_id, 1).await;
     bench.status_is(&job_id, "Running").await;
-    assert_eq!(free_locks(&bench.pool, &Retention::default()).await.unwrap(), 0);
+    assert_eq!(free_locks(&bench.pool, LOCK_MAX).await.unwrap(), 0);
     tokio::time::sleep(WINDOW).await; // its worker beats on: nobody else would ever free it
     assert_eq!(bench.row(&job_id).await.status, "Running");
-    let strict = Retention { lock_max: Duration::from_secs(1), ..Retention::default() };
-    assert_eq!(free_locks(&bench.pool, &strict).await.unwrap(), 1);
+    assert_eq!(free_locks(&bench.pool, Duration::from_secs(1)).await.unwrap(), 1);
     assert_eq!(bench.row(&job_id).await.status, "Killed");
     drop(worker);
 }

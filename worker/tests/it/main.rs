@@ -7,6 +7,7 @@ mod anomalies;
 mod bench;
 mod billing;
 mod cancel;
+mod cleanup;
 mod clips;
 mod counters;
 mod crashes;

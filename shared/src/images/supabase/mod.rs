@@ -16,9 +16,9 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use self::http::{attempt, attempt_json, auth_headers, join};
-use self::wire::{BucketSettings, DeleteMany, Failure, NewBucket, SignMany, Signed};
+use self::wire::{BucketSettings, DeleteMany, Failure, ListMany, ListedPage, NewBucket, SignMany, Signed};
 use super::metered::metered;
-use super::{BYTES_MAX, ImageStore, StoreError, check_paths, check_size, path};
+use super::{BYTES_MAX, ImageStore, Listing, PAGE_MAX, StoreError, check_paths, check_size, path};
 use crate::config::Supabase;
 use crate::retry;
 
@@ -171,5 +171,12 @@ impl ImageStore for SupabaseStore {
             links.extend(self.sign_chunk(chunk, ttl).await?);
         }
         Ok(links)
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Listing, StoreError> {
+        let asked = ListMany { prefix, limit: PAGE_MAX, cursor: after, with_delimiter: false };
+        let url = join(&self.base, &["object", "list-v2", &self.bucket])?;
+        let page: ListedPage = self.json("list", || self.http.post(url.clone()).json(&asked)).await?;
+        page.below(prefix)
     }
 }

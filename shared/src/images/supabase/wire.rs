@@ -3,11 +3,12 @@
 //! Nearly every error arrives as HTTP 400; the meaning is in the body: `code`, else `statusCode` (a string, or a
 //! number on unknown routes), else, when the body is no help, the HTTP status.
 
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::super::StoreError;
 use super::super::metered::Outcome;
+use super::super::{Listed, Listing, StoreError};
 
 #[derive(Serialize)]
 pub(super) struct NewBucket<'a> {
@@ -47,6 +48,59 @@ impl Signed {
     /// The token of the link. A path may itself hold `?`, so the last `?token=` counts.
     pub(super) fn token(&self) -> Option<&str> {
         self.signed_url.as_deref()?.rsplit_once("?token=").map(|(_, token)| token)
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ListMany<'a> {
+    pub(super) prefix: &'a str,
+    pub(super) limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<&'a str>,
+    pub(super) with_delimiter: bool,
+}
+
+/// The answer to [`ListMany`].
+#[derive(Deserialize)]
+pub(super) struct ListedPage {
+    #[serde(rename = "hasNext")]
+    has_next: bool,
+    #[serde(rename = "nextCursor")]
+    next_cursor: Option<String>,
+    objects: Vec<ListedObject>,
+}
+
+#[derive(Deserialize)]
+struct ListedObject {
+    /// The whole path.
+    name: String,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+    metadata: Option<ListedMetadata>,
+}
+
+#[derive(Deserialize)]
+struct ListedMetadata {
+    size: Option<i64>,
+}
+
+impl ListedPage {
+    /// The page, if it holds nothing but what was asked for: what is listed may be deleted.
+    pub(super) fn below(self, prefix: &str) -> Result<Listing, StoreError> {
+        if self.has_next && self.next_cursor.is_none() {
+            return Err(StoreError::rejected("a page that is not the last, and names no next one"));
+        }
+        let mut objects = Vec::with_capacity(self.objects.len());
+        for object in self.objects {
+            if !object.name.starts_with(prefix) {
+                return Err(StoreError::rejected("a page of objects that were not asked for"));
+            }
+            // An object without a time is taken for new: nothing is removed that may be.
+            let written_at = object.updated_at.max(object.created_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
+            let size_bytes = object.metadata.and_then(|metadata| metadata.size).unwrap_or(0);
+            objects.push(Listed { path: object.name, size_bytes, written_at });
+        }
+        Ok(Listing { objects, next: self.next_cursor.filter(|_| self.has_next) })
     }
 }
 
@@ -201,6 +255,23 @@ mod tests {
     #[test]
     fn a_code_that_is_no_word_is_not_repeated() {
         assert_eq!(read(400, r#"{"code":"a secret, perhaps"}"#), Failure::Final("HTTP 400".into()));
+    }
+
+    #[test]
+    fn a_page_holds_only_what_was_asked_for() {
+        let page = |body: &str| serde_json::from_str::<ListedPage>(body).expect("a page").below("u/");
+        let listed = page(
+            r#"{"hasNext":true,"nextCursor":"c","folders":[],"objects":[{"key":"1.png","name":"u/1.png","id":"i",
+                "created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-02T00:00:00Z","metadata":{"size":5}}]}"#,
+        );
+        let listed = listed.expect("ours");
+        assert_eq!((listed.objects[0].path.as_str(), listed.objects[0].size_bytes), ("u/1.png", 5));
+        assert_eq!(listed.objects[0].written_at.to_rfc3339(), "2026-01-02T00:00:00+00:00");
+        assert_eq!(listed.next.as_deref(), Some("c"));
+        let timeless = page(r#"{"hasNext":false,"objects":[{"name":"u/1.png"}]}"#).expect("ours");
+        assert_eq!((timeless.objects[0].written_at, timeless.next), (DateTime::<Utc>::MAX_UTC, None));
+        assert!(page(r#"{"hasNext":false,"objects":[{"name":"v/1.png"}]}"#).is_err());
+        assert!(page(r#"{"hasNext":true,"objects":[]}"#).is_err());
     }
 
     #[test]

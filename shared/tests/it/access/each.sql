@@ -44,6 +44,8 @@ insert into gateway.idempotency_key (user_id, operation, key, fingerprint, respo
   values ('{own}', 'generate', 'k', '', '{}', now(), now());
 insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, expires_at)
   values (gen_random_uuid(), '{own}', sha256(''), 2, now(), now() + interval '1 minute');
+insert into gateway.stored_object (path, user_id) values ('{own}/inputs/a.png', '{own}');
+insert into gateway.removed_user (user_id, removed_at, next_at) values ('{own}', now(), now());
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
 insert into storage.objects (bucket_id, name) values
   ('shootx-images', '{own}/uploads/a.png'), ('shootx-images', '{own}/{own_generation}/1.webp');

@@ -3,6 +3,7 @@ insert into public.billing_plans (id, name, price, interval, active) values
   ('00000000-0000-4000-8000-0000000000ff', 'Pro', 10, 'monthly', true),
   ('00000000-0000-4000-8000-0000000000a4', 'Old', 1, 'monthly', false),
   ('00000000-0000-4000-8000-0000000000e4', 'New', 20, 'yearly', true);
+insert into gateway.plan_retention (plan_id, days) values ('00000000-0000-4000-8000-0000000000ff', 365);
 insert into gateway.pack (pack_id, name, credits, amount_cents) values ('starter', 'Starter', 100, 900);
 insert into gateway.provider_budget (endpoint, operation, free_at) values ('e', 'run', now());
 insert into apalis.workers (id, worker_type, storage_name) values ('w', 'submit', 's');

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 43] = [
+pub(super) const RELATIONS: [Relation; 47] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -115,6 +115,7 @@ pub(super) const RELATIONS: [Relation; 43] = [
         "outcome",
         "(generation_id, attempt, started_at) values ('{own_generation}', 2, now())",
     ),
+    Relation::new("gateway.cleanup", "true", "scan_cursor", "default values").clearing('a', "delete from gateway.cleanup"),
     Relation::new("gateway.clock", "true", "ahead", "default values").clearing('a', "delete from gateway.clock"),
     Relation::new("gateway.customer", "user_id = '{own}'", "customer_id", "(user_id, customer_id, known_at) values ('{own}', 'cus_x', now())")
         .clearing('a', "delete from gateway.customer where user_id = '{own}'"),
@@ -169,6 +170,12 @@ pub(super) const RELATIONS: [Relation; 43] = [
         "(invoice_id, month, payment_id, entry_key, credits, due_at) select invoice_id, 1, 'pi_{own}', 'x', 1, now()
           from gateway.invoice where provider_id = 'in_{own}'",
     ),
+    Relation::new(
+        "gateway.plan_retention",
+        "plan_id = '00000000-0000-4000-8000-0000000000ff'",
+        "days",
+        "(plan_id, days) values ('00000000-0000-4000-8000-0000000000e4', 30)",
+    ),
     Relation::new("gateway.provider_object", "object_id = 'in_{own}'", "version", "(object_id, version) values ('x', 1)"),
     Relation::new(
         "gateway.purchase",
@@ -187,6 +194,9 @@ pub(super) const RELATIONS: [Relation; 43] = [
         "(quote_id, user_id, fingerprint, price, created_at, expires_at)
           values (gen_random_uuid(), '{own}', sha256(''), 0, now(), now() + interval '1 minute')",
     ),
+    Relation::new("gateway.removed_user", "user_id = '{own}'", "rounds", "(user_id, removed_at, next_at) values ('{own}', now(), now())")
+        .clearing('a', "delete from gateway.removed_user where user_id = '{own}'"),
+    Relation::new("gateway.stored_object", "user_id = '{own}'", "used_by", "(path, user_id) values ('{own}/inputs/b.png', '{own}')"),
     Relation::new(
         "gateway.run",
         "generation_id = '{own_generation}'",

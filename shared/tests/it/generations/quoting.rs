@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use shared::credits::Credits;
-use shared::generation::quote::{self, QUOTE_LIFETIME, QUOTES_LIVE_MAX, purge_expired_quotes};
+use shared::generation::quote::{self, QUOTE_LIFETIME, QUOTES_LIVE_MAX};
 use shared::generation::{AcceptError, Accepted, NewGeneration, Quote, QuoteError, Terms, accept};
 use shared::ids::{GenerationId, QuoteId, UserId};
+use shared::retention::{self, Kind, Mode};
 use uuid::Uuid;
 
 use super::{World, request};
@@ -56,9 +57,9 @@ async fn what_has_expired_takes_no_room_whether_it_is_purged_or_not() {
     assert!(matches!(quote::quote(&world.api, world.user, &request(2)).await, Err(QuoteError::TooMany { .. })));
     world.database.advance(QUOTE_LIFETIME).await;
     world.quote().await;
-    assert_eq!(purge_expired_quotes(&world.worker, 600).await.unwrap(), 600);
-    assert_eq!(purge_expired_quotes(&world.worker, 600).await.unwrap(), 400);
-    assert_eq!(purge_expired_quotes(&world.worker, 600).await.unwrap(), 0);
+    for (mode, rows) in [(Mode::Look, QUOTES_LIVE_MAX), (Mode::Apply, QUOTES_LIVE_MAX), (Mode::Apply, 0)] {
+        assert_eq!(retention::purge(&world.worker, Kind::Quotes, mode).await.unwrap(), rows);
+    }
     assert_eq!(world.quotes().await, 1);
     world.reconcile().await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared::images::{PATHS_MAX, StoreError};
+use shared::images::{PAGE_MAX, PATHS_MAX, StoreError};
 use url::Url;
 
 use super::subject::{self, Subject};
@@ -54,6 +54,33 @@ async fn deleting_removes_what_is_there_and_forgives_what_is_not() {
         assert!(matches!(subject.store.get("u/g/1.png").await, Err(StoreError::NotFound)), "{subject}");
         assert_eq!(subject.store.get("u/g/2.png").await.expect("reads"), "one", "{subject}");
         subject.store.delete(&[]).await.expect("deletes nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_complete_in_order_and_stays_below_its_prefix() {
+    for subject in subject::all() {
+        let many = PAGE_MAX + 3;
+        for n in 0..many {
+            subject.store.put(&format!("u/g/{n:04}.png"), bytes("one"), "image/png").await.expect("stores");
+        }
+        for other in ["u.png", "ug/1.png", "v/g/1.png"] {
+            subject.store.put(other, bytes("one"), "image/png").await.expect("stores");
+        }
+        let first = subject.store.list("u/", None).await.expect("lists");
+        assert_eq!(first.objects.len(), PAGE_MAX, "{subject}");
+        assert!(first.objects.iter().all(|object| object.size_bytes == 3), "{subject}");
+        // What is removed, or comes before, does not shift what is next.
+        subject.store.delete(&["u/g/0000.png".to_owned(), "u/g/1001.png".to_owned()]).await.expect("deletes");
+        subject.store.put("u/a.png", bytes("one"), "image/png").await.expect("stores");
+        let next = first.next.expect("there are more");
+        let rest = subject.store.list("u/", Some(&next)).await.expect("lists");
+        let paths: Vec<_> = rest.objects.iter().map(|object| object.path.as_str()).collect();
+        assert_eq!((paths, rest.next), (vec!["u/g/1000.png", "u/g/1002.png"], None), "{subject}");
+        let whole = subject.store.list("", None).await.expect("lists");
+        assert!(whole.objects.iter().any(|object| object.path == "u.png") || whole.next.is_some(), "{subject}");
+        let none = subject.store.list("nobody/", None).await.expect("lists");
+        assert!(none.objects.is_empty() && none.next.is_none(), "{subject}");
     }
 }
 

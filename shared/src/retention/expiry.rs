@@ -1,0 +1,84 @@
+//! SQL: outputs that are older than their user's plans, or the setting, keep them.
+
+use sqlx::PgPool;
+
+use super::{Amount, BATCH, BATCHES_MAX, PLAN_GRACE, seconds};
+
+/// Notes the outputs of generations past their time for removal, and takes them out of the rows that name them.
+pub(super) async fn expire(pool: &PgPool, days: u32) -> Result<(), sqlx::Error> {
+    for _ in 0..BATCHES_MAX {
+        if expire_batch(pool, days).await? < BATCH {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The longest time counts: the setting's, and that of every plan she is subscribed to or was within the grace.
+async fn expire_batch(pool: &PgPool, days: u32) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        with due as (
+            select generation_id, user_id
+            from gateway.run
+            where stage = 'completed' and outputs_expired_at is null
+              and settled_at <= gateway.now() - make_interval(days => $1)
+              and not exists (
+                  select from public.subscriptions join gateway.plan_retention using (plan_id)
+                  where subscriptions.user_id = run.user_id
+                    and (coalesce(subscriptions.status, 'active') in ('active', 'past_due')
+                         or greatest(subscriptions.current_period_end, subscriptions.updated_at)
+                            > gateway.now() - make_interval(secs => $2))
+                    and run.settled_at > gateway.now() - make_interval(days => plan_retention.days))
+            order by settled_at
+            limit $3
+            for update skip locked
+        ), gone as (
+            delete from gateway.output using due where output.generation_id = due.generation_id
+            returning output.path, due.user_id, output.size_bytes
+        ), noted as (
+            insert into gateway.stored_object as held (path, user_id, size_bytes, remove_as, noted_at)
+            select path, user_id, size_bytes, 'expired_outputs', gateway.now() from gone
+            on conflict (path) do update
+            set remove_as = excluded.remove_as, noted_at = excluded.noted_at, size_bytes = excluded.size_bytes
+        ), emptied as (
+            update public.generations
+            set output_urls = '{}', output_url = null, image_url = null
+            from due where generations.id = due.generation_id
+        ), marked as (
+            update gateway.run set outputs_expired_at = gateway.now()
+            from due where run.generation_id = due.generation_id
+        )
+        select count(*) as "generations!" from due
+        "#,
+        i32::try_from(days).unwrap_or(i32::MAX),
+        seconds(PLAN_GRACE),
+        BATCH,
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// What [`expire`] would note now.
+pub(super) async fn count(pool: &PgPool, days: u32) -> Result<Amount, sqlx::Error> {
+    let due = sqlx::query!(
+        r#"
+        select count(*) as "objects!", coalesce(sum(size_bytes), 0)::bigint as "bytes!"
+        from gateway.run join gateway.output using (generation_id)
+        where stage = 'completed' and outputs_expired_at is null
+          and settled_at <= gateway.now() - make_interval(days => $1)
+          and not exists (
+              select from public.subscriptions join gateway.plan_retention using (plan_id)
+              where subscriptions.user_id = run.user_id
+                and (coalesce(subscriptions.status, 'active') in ('active', 'past_due')
+                     or greatest(subscriptions.current_period_end, subscriptions.updated_at)
+                        > gateway.now() - make_interval(secs => $2))
+                and run.settled_at > gateway.now() - make_interval(days => plan_retention.days))
+        "#,
+        i32::try_from(days).unwrap_or(i32::MAX),
+        seconds(PLAN_GRACE),
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Amount::of(due.objects, due.bytes))
+}

@@ -9,6 +9,7 @@ mod prometheus;
 mod selector;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -66,7 +67,7 @@ async fn check(stack: &Stack, bin: &Path) -> anyhow::Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the checkout's root")?;
     let panels = dashboards::read(&root.join("deploy/grafana/dashboards"))?;
     let prometheus = Prometheus::start(bin, &root.join("deploy/prometheus/rules"), &stack.metrics).await?;
-    traffic::make(stack).await?;
+    traffic::make(stack, &prometheus).await?;
     prometheus.check_metrics(bin, &stack.metrics).await?;
 
     let begun = Instant::now();
@@ -127,7 +128,7 @@ async fn ask(prometheus: &Prometheus, place: String, query: String) -> anyhow::R
 
 fn print_table(findings: &[Finding]) {
     println!("{:<58} {:>6}  query", "panel or rule", "series");
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for Finding { place, query, series, excuse } in findings {
         if !seen.insert((place, query)) {
             continue;

@@ -36,6 +36,7 @@ impl WebhookApi {
     /// Answers 200 as soon as the call is noted, also when it comes twice. The body may be of any type and size up
     /// to 32 MiB; one that cannot be read still counts as a call.
     #[oai(path = "/webhook/comfyui", method = "post", operation_id = "note_webhook")]
+    #[expect(clippy::too_many_arguments, reason = "the address has four parts, each of which the document names")]
     async fn note_webhook(
         &self,
         state: Data<&ApiState>,

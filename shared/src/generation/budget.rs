@@ -25,10 +25,8 @@ pub async fn take_slot(
     operation: &str,
     per_second: f64,
 ) -> Result<Option<Duration>, sqlx::Error> {
-    let wait = timed(
-        "take_slot",
-        sqlx::query_scalar!(
-            r#"
+    let query = sqlx::query_scalar!(
+        r#"
         insert into gateway.provider_budget as budget (endpoint, operation, free_at)
         values ($1, $2, gateway.now() + make_interval(secs => $3))
         on conflict (endpoint, operation) do update
@@ -36,14 +34,12 @@ pub async fn take_slot(
         where budget.free_at <= gateway.now() + make_interval(secs => $4)
         returning extract(epoch from budget.free_at - gateway.now())::float8 as "until_free!"
         "#,
-            endpoint,
-            operation,
-            1.0 / per_second,
-            SLOT_WAIT_MAX.as_secs_f64(),
-            BURST.as_secs_f64(),
-        )
-        .fetch_optional(pool),
-    )
-    .await?;
+        endpoint,
+        operation,
+        1.0 / per_second,
+        SLOT_WAIT_MAX.as_secs_f64(),
+        BURST.as_secs_f64(),
+    );
+    let wait = timed("take_slot", query.fetch_optional(pool)).await?;
     Ok(wait.map(|until_free| Duration::from_secs_f64((until_free - 1.0 / per_second).clamp(0.0, 60.0))))
 }

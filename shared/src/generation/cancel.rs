@@ -48,10 +48,8 @@ async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
 
 /// One ring for one wish: repeating it does not make the poller work.
 async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) -> Result<(), sqlx::Error> {
-    timed(
-        "note_cancel",
-        sqlx::query!(
-            r#"
+    let query = sqlx::query!(
+        r#"
         with wished as (
             update gateway.run
             set cancel_requested_at = gateway.now(), rings = rings + 1,
@@ -65,12 +63,10 @@ async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) 
         )
         select pg_notify($3, '')::text from wished
         "#,
-            generation_id as GenerationId,
-            user_id as UserId,
-            POLL_CHANNEL,
-        )
-        .fetch_optional(pool),
-    )
-    .await?;
+        generation_id as GenerationId,
+        user_id as UserId,
+        POLL_CHANNEL,
+    );
+    timed("note_cancel", query.fetch_optional(pool)).await?;
     Ok(())
 }

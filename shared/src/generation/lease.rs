@@ -44,10 +44,8 @@ impl Leased {
 /// Whatever the database says.
 pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = timed(
-        "lease_for_submission",
-        sqlx::query_scalar!(
-            r#"
+    let query = sqlx::query_scalar!(
+        r#"
         with taken as (
             update gateway.run
             set stage = 'submitting', lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
@@ -66,13 +64,11 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
         select generation_id, 'leased_for_submission', 'submitting', attempt, gateway.now() from taken
         returning created_at
         "#,
-            generation_id as GenerationId,
-            lease_id as LeaseId,
-            LEASE.as_secs_f64(),
-        )
-        .fetch_optional(pool),
-    )
-    .await?;
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    );
+    let now = timed("lease_for_submission", query.fetch_optional(pool)).await?;
     Ok(load(pool, lease_id, now).await?.pop())
 }
 
@@ -83,10 +79,8 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
 /// Whatever the database says.
 pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = timed(
-        "lease_for_collection",
-        sqlx::query_scalar!(
-            r#"
+    let query = sqlx::query_scalar!(
+        r#"
         update gateway.run
         set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
             leases_lost = leases_lost + (lease_id is not null)::int::smallint
@@ -95,13 +89,11 @@ pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Resul
           and (leased_until is null or leased_until <= gateway.now())
         returning gateway.now() as "now!"
         "#,
-            generation_id as GenerationId,
-            lease_id as LeaseId,
-            LEASE.as_secs_f64(),
-        )
-        .fetch_optional(pool),
-    )
-    .await?;
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    );
+    let now = timed("lease_for_collection", query.fetch_optional(pool)).await?;
     Ok(load(pool, lease_id, now).await?.pop())
 }
 
@@ -139,10 +131,8 @@ pub async fn cancelled_in_queue(
 /// Whatever the database says.
 pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = timed(
-        "lease_due_for_poll",
-        sqlx::query_scalar!(
-            r#"
+    let query = sqlx::query_scalar!(
+        r#"
         update gateway.run
         set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2),
             leases_lost = leases_lost + (lease_id is not null)::int::smallint
@@ -155,13 +145,11 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
             for update skip locked)
         returning gateway.now() as "now!"
         "#,
-            lease_id as LeaseId,
-            LEASE.as_secs_f64(),
-            limit,
-        )
-        .fetch_all(pool),
-    )
-    .await?;
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+        limit,
+    );
+    let now = timed("lease_due_for_poll", query.fetch_all(pool)).await?;
     load(pool, lease_id, now.first().copied()).await
 }
 
@@ -172,10 +160,8 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
 /// Whatever the database says.
 pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = timed(
-        "lease_stuck",
-        sqlx::query_scalar!(
-            r#"
+    let query = sqlx::query_scalar!(
+        r#"
         update gateway.run
         set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2)
         where generation_id in (
@@ -193,14 +179,12 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
             for update skip locked)
         returning gateway.now() as "now!"
         "#,
-            lease_id as LeaseId,
-            LEASE.as_secs_f64(),
-            limit,
-            COLLECT_GRACE.as_seconds_f64(),
-        )
-        .fetch_all(pool),
-    )
-    .await?;
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+        limit,
+        COLLECT_GRACE.as_seconds_f64(),
+    );
+    let now = timed("lease_stuck", query.fetch_all(pool)).await?;
     load(pool, lease_id, now.first().copied()).await
 }
 
@@ -209,21 +193,17 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
 /// # Errors
 /// Whatever the database says.
 pub async fn renew(pool: &PgPool, generation_id: GenerationId, lease_id: LeaseId) -> Result<bool, sqlx::Error> {
-    let renewed = timed(
-        "renew_lease",
-        sqlx::query!(
-            r#"
+    let query = sqlx::query!(
+        r#"
         update gateway.run
         set leased_until = gateway.now() + make_interval(secs => $3)
         where generation_id = $1 and lease_id = $2
         "#,
-            generation_id as GenerationId,
-            lease_id as LeaseId,
-            LEASE.as_secs_f64(),
-        )
-        .execute(pool),
-    )
-    .await?;
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+    );
+    let renewed = timed("renew_lease", query.execute(pool)).await?;
     Ok(renewed.rows_affected() == 1)
 }
 

@@ -1,8 +1,6 @@
 //! SQL: what a user sees of her generations. Every query is scoped by owner.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -14,11 +12,6 @@ use crate::telemetry::timed;
 
 /// Generations on one page at most.
 const PAGE_MAX: i64 = 100;
-/// Completed runs whose times an estimate is made of, per workflow.
-const ESTIMATE_SAMPLE: i64 = 50;
-/// Older runs say nothing about the present.
-const ESTIMATE_WINDOW: TimeDelta = TimeDelta::hours(1);
-
 /// One generation as its owner may see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Generation {
@@ -106,9 +99,7 @@ async fn fetch(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = timed(
-    "read_generations",
-    sqlx::query_as!(
+    let query = sqlx::query_as!(
         Row,
         r#"
         select g.id as "id: GenerationId", g.generation_type, coalesce(g.status, '') as "status!", g.error_message,
@@ -152,10 +143,8 @@ async fn fetch(
         after.map(|(created_at, _)| created_at),
         after.map(|(_, id)| id),
         limit,
-    )
-    .fetch_all(pool),
-)
-.await?;
+    );
+    let rows = timed("read_generations", query.fetch_all(pool)).await?;
     Ok(rows.into_iter().map(Generation::from).collect())
 }
 
@@ -268,35 +257,4 @@ pub async fn save_links(
     .execute(pool)
     .await?;
     Ok(())
-}
-
-/// Seconds from accept to delivery to expect now, per workflow: the median of the last hour's latest runs.
-///
-/// Workflows without recent runs are absent; their target time is the best guess.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn estimates(pool: &PgPool) -> Result<BTreeMap<String, i32>, sqlx::Error> {
-    let rows = timed(
-        "estimates",
-        sqlx::query!(
-            r#"
-        select workflow as "workflow!",
-               ceil(percentile_cont(0.5) within group (order by seconds))::integer as "seconds!"
-        from (
-            select workflow, extract(epoch from settled_at - accepted_at) as seconds,
-                   row_number() over (partition by workflow order by settled_at desc) as place
-            from gateway.run
-            where stage = 'completed' and settled_at > gateway.now() - make_interval(secs => $1)
-        ) as recent
-        where place <= $2
-        group by workflow
-        "#,
-            ESTIMATE_WINDOW.as_seconds_f64(),
-            ESTIMATE_SAMPLE,
-        )
-        .fetch_all(pool),
-    )
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.workflow, row.seconds)).collect())
 }

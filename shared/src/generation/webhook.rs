@@ -35,10 +35,8 @@ pub async fn note_webhook(
     link: &WebhookRef,
     provider_job_id: Option<&str>,
 ) -> Result<Noted, sqlx::Error> {
-    let noted = timed(
-        "note_webhook",
-        sqlx::query!(
-            r#"
+    let query = sqlx::query!(
+        r#"
         with rung as (
             update gateway.run
             set rings = rings + 1,
@@ -58,14 +56,12 @@ pub async fn note_webhook(
         )
         select request_id, traceparent, pg_notify($5, '')::text as rung from rung
         "#,
-            link.generation_id as GenerationId,
-            link.attempt,
-            link.expires_at,
-            provider_job_id,
-            POLL_CHANNEL,
-        )
-        .fetch_optional(pool),
-    )
-    .await?;
+        link.generation_id as GenerationId,
+        link.attempt,
+        link.expires_at,
+        provider_job_id,
+        POLL_CHANNEL,
+    );
+    let noted = timed("note_webhook", query.fetch_optional(pool)).await?;
     Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id, traceparent: run.traceparent }))
 }

@@ -53,11 +53,9 @@ pub struct Entry {
 /// # Errors
 /// Whatever the database says.
 pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::Error> {
-    timed(
-        "read_credits",
-        sqlx::query_as!(
-            Standing,
-            r#"
+    let query = sqlx::query_as!(
+        Standing,
+        r#"
         select coalesce((select balance from public.credits where user_id = $1), 0) as "balance!: Credits",
                coalesce((select sum(price)::integer from gateway.run
                          where user_id = $1 and stage in ('queued', 'submitting', 'running', 'collecting')), 0)
@@ -70,11 +68,9 @@ pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::
         from public.credit_transactions
         where user_id = $1 and coalesce(created_at, 'epoch') >= date_trunc('month', gateway.now(), 'UTC')
         "#,
-            user_id as UserId,
-        )
-        .fetch_one(pool),
-    )
-    .await
+        user_id as UserId,
+    );
+    timed("read_credits", query.fetch_one(pool)).await
 }
 
 /// A page of a user's entries, newest first, after the given (`created_at`, `id`); at most [`PAGE_MAX`].
@@ -87,10 +83,8 @@ pub async fn list_entries(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Entry>, sqlx::Error> {
-    let rows = timed(
-        "list_entries",
-        sqlx::query!(
-            r#"
+    let query = sqlx::query!(
+        r#"
         select entry.id, entry.amount as "amount: Credits", coalesce(entry.transaction_type, '') as "kind!",
                entry.generation_id as "generation_id: GenerationId", entry.description, entry_key,
                coalesce(entry.created_at, 'epoch') as "created_at!", run.stage as "stage?",
@@ -107,14 +101,12 @@ pub async fn list_entries(
         order by coalesce(entry.created_at, 'epoch') desc, entry.id desc
         limit $4
         "#,
-            user_id as UserId,
-            after.map(|(created_at, _)| created_at),
-            after.map(|(_, id)| id),
-            limit.clamp(1, PAGE_MAX),
-        )
-        .fetch_all(pool),
-    )
-    .await?;
+        user_id as UserId,
+        after.map(|(created_at, _)| created_at),
+        after.map(|(_, id)| id),
+        limit.clamp(1, PAGE_MAX),
+    );
+    let rows = timed("list_entries", query.fetch_all(pool)).await?;
     let entries = rows.into_iter().map(|row| {
         let kind = EntryKind::of_row(&row.kind, row.amount);
         let reason = kind.reason(Circumstances {

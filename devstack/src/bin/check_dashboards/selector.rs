@@ -1,4 +1,4 @@
-//! What an expression of PromQL looks at: metrics, and the labels they are chosen by.
+//! What an expression of `PromQL` looks at: metrics, and the labels they are chosen by.
 
 /// Labels whose values, too, must be there: bounds of distributions, routes, and jobs of Prometheus.
 const EXACT: [&str; 3] = ["le", "route", "job"];

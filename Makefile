@@ -34,6 +34,7 @@ test-ops: preflight ## Try what operators rely on: alerts, dashboards, counters,
 	@scripts/test-ops
 
 bench: preflight ## Measure on this machine and print each figure beside its reference (ARGS=--help)
+	@$(CARGO) build --quiet --release --package shootx-api --package shootx-worker --package simulators --package devstack --bins
 	@$(CARGO) run --quiet --release --package devstack --bin bench -- $(ARGS)
 
 check: preflight ## Format, lints, docs, layers, query cache, API document, dependencies, spelling

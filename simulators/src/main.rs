@@ -48,6 +48,9 @@ struct Arguments {
     /// Milliseconds that a job takes
     #[arg(long, default_value_t = 3_000)]
     generation_ms: u64,
+    /// Width and height of pictures whose request names none
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..=4096))]
+    picture_side: u32,
     /// How pictures are given back
     #[arg(long, value_enum, default_value_t = Form::Base64)]
     form: Form,
@@ -91,6 +94,7 @@ impl Arguments {
             attached: self.attached.clone(),
             worker_key: self.runpod_worker_key.clone(),
             generation_time: Duration::from_millis(self.generation_ms),
+            picture_size: (self.picture_side, self.picture_side),
             form: match self.form {
                 Form::Base64 => ImageForm::Base64,
                 Form::DataUri => ImageForm::DataUri,

@@ -48,6 +48,15 @@ impl Binaries {
         (major >= MAJOR_MIN).then(|| Self { dir: dir.to_owned(), major })
     }
 
+    /// Where a program is that may be absent: beside the server, also where the server is but linked to, or on the PATH.
+    pub(super) fn path(&self, program: &str) -> Option<PathBuf> {
+        let linked = std::fs::canonicalize(self.dir.join("postgres")).ok();
+        let packaged = linked.as_deref().and_then(Path::parent).map(Path::to_owned);
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = [self.dir.clone()].into_iter().chain(packaged).chain(std::env::split_paths(&search));
+        dirs.map(|dir| dir.join(program)).find(|path| path.is_file())
+    }
+
     /// One of the programs, run as `user`.
     pub(super) fn command(&self, user: ServerUser, program: &str) -> Command {
         user.command(self.dir.join(program))

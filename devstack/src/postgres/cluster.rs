@@ -103,6 +103,16 @@ impl Cluster {
         self.port
     }
 
+    /// The number of the server's first process, whose children all others are.
+    pub fn pid(&self) -> Option<u32> {
+        fs::read_to_string(self.data().join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
+    }
+
+    /// One of the programs that came with the server, if its package has it.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        self.binaries.path(name)
+    }
+
     /// Where its files really are.
     pub fn dir(&self) -> &Path {
         &self.dir

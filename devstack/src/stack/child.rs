@@ -18,24 +18,27 @@ const STOP_PATIENCE: Duration = Duration::from_secs(28);
 const LOG_TAIL_BYTES: usize = 1_500;
 
 /// A running service. Dropping it kills it.
-pub(super) struct Child {
+pub struct Child {
     name: String,
     log: PathBuf,
     process: tokio::process::Child,
 }
 
 impl Child {
-    /// Starts `program command` with `settings` added to our own environment; its output goes to `{logs}/{name}.log`.
-    pub(super) fn spawn(
+    /// Starts one of our programs with `settings` added to our own environment; its output goes to `{logs}/{name}.log`.
+    ///
+    /// # Errors
+    /// When the program was not built, or its log cannot be written.
+    pub fn spawn(
         logs: &Path,
         name: &str,
-        (program, command): (&str, &str),
+        (program, arguments): (&str, &[&str]),
         settings: &[(String, String)],
     ) -> anyhow::Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let process = tied_to_us(&places::program(program)?)
-            .arg(command)
+            .args(arguments)
             .envs(settings.iter().cloned())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -46,12 +49,21 @@ impl Child {
         Ok(Self { name: name.to_owned(), log, process })
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// What it was named at its start.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// The number of its process; `None` once that has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Waits until `is_ready` says so.
-    pub(super) async fn ready(&mut self, deadline: Instant, is_ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When it ends instead, or is not ready at the deadline.
+    pub async fn ready(&mut self, deadline: Instant, is_ready: impl AsyncFn() -> bool) -> anyhow::Result<()> {
         loop {
             if let Some(status) = self.process.try_wait()? {
                 bail!("{}", self.obituary(status));
@@ -67,7 +79,7 @@ impl Child {
     }
 
     /// Waits until the process has ended, and says why.
-    pub(super) async fn ended(&mut self) -> String {
+    pub async fn ended(&mut self) -> String {
         match self.process.wait().await {
             Ok(status) => self.obituary(status),
             Err(error) => format!("{} cannot be waited for: {error}", self.name),
@@ -75,7 +87,7 @@ impl Child {
     }
 
     /// Asks it to end, waits for that, and kills it if it takes too long.
-    pub(super) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         let Some(pid) = self.process.id() else { return };
         terminate(pid).await;
         if tokio::time::timeout(STOP_PATIENCE, self.process.wait()).await.is_err() {

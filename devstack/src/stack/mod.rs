@@ -23,12 +23,12 @@ use url::Url;
 use crate::client::{Auth, Client};
 use crate::postgres::advance_clock;
 
-use child::Child;
 use database::Database;
 use stand_ins::StandIns;
 
+pub use child::Child;
 pub use interrupt::Interrupt;
-pub use places::local;
+pub use places::{local, local_dir};
 
 /// Worker processes of one stack: enough to show that they share the queue.
 const WORKERS: u16 = 2;
@@ -95,11 +95,11 @@ impl Stack {
         let mut children = Vec::new();
         let api = settings::with(&common, "METRICS_BIND", metrics[0]);
         let log = places::local_dir(if options.keep { "log" } else { "demo/log" })?;
-        children.push(Child::spawn(&log, "api", ("shootx-api", "serve"), &database.api_settings(api))?);
+        children.push(Child::spawn(&log, "api", ("shootx-api", &["serve"]), &database.api_settings(api))?);
         for number in 1..=WORKERS {
             let worker = settings::with(&common, "METRICS_BIND", metrics[usize::from(number)]);
             let settings = database.worker_settings(worker);
-            children.push(Child::spawn(&log, &format!("worker-{number}"), ("shootx-worker", "run"), &settings)?);
+            children.push(Child::spawn(&log, &format!("worker-{number}"), ("shootx-worker", &["run"]), &settings)?);
         }
         ready(&mut children, &api_url, &metrics).await?;
         report("api and workers", begun.elapsed());

@@ -19,7 +19,10 @@ pub fn local() -> PathBuf {
 }
 
 /// A directory below [`local`], made if need be.
-pub(super) fn local_dir(name: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn local_dir(name: &str) -> anyhow::Result<PathBuf> {
     let dir = local().join(name);
     std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     Ok(dir)

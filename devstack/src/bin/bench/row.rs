@@ -1,71 +1,143 @@
-//! A row of the table: a figure beside its reference, and what was seen of the server meanwhile. Pure.
+//! A row of the table: a figure beside its reference of the same run, the goal, and what bounds it. Pure.
 
 use std::fmt::Write as _;
 
-/// What somebody does who has the log written; no two can at once.
-pub(crate) const WRITING: &str = "writing the log";
-/// Where nothing is busy for more than this share of the time, work waits to be handed on.
-const BUSY_MIN: f64 = 0.3;
-/// Averages below this are not shown.
-const SHOWN_MIN: f64 = 0.05;
+use serde_json::{Value, json};
 
-/// One thing that is measured, and something like it that shows what this machine can do.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    /// What it is measured beside.
-    pub(crate) reference: &'static str,
-    /// What the ratio shall be at least.
-    pub(crate) goal: f64,
-    /// At least one.
-    pub(crate) rounds: Vec<Round>,
-}
-
-/// Both figures, taken one after the other.
-#[derive(Debug)]
-pub(crate) struct Round {
-    pub(crate) measured: Figure,
-    pub(crate) reference: Figure,
-}
-
+/// One figure, and something like it that shows what this machine can do.
 #[derive(Clone, Debug)]
-pub(crate) struct Figure {
-    pub(crate) per_second: f64,
-    pub(crate) seen: Seen,
+pub(crate) struct Row {
+    pub(crate) figure: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    /// In the same unit.
+    pub(crate) reference: Option<f64>,
+    /// What the reference is.
+    pub(crate) beside: String,
+    /// The figure as a share of its reference.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) goal: Goal,
+    pub(crate) bound: String,
+    /// Lines below it.
+    pub(crate) notes: Vec<String>,
 }
 
-/// What was seen of the server meanwhile.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    /// How many connections were at what, on average.
-    pub(crate) doing: Vec<(String, f64)>,
-    /// Of each: records and bytes of write-ahead log.
-    pub(crate) log_records: f64,
-    pub(crate) log_bytes: f64,
-    /// Processor time of each at the server.
-    pub(crate) processor_ms: Option<f64>,
-    /// Processors of this machine, which the load has to share with the server.
-    pub(crate) processors: f64,
+/// What is asked of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Goal {
+    Nothing,
+    /// Of the reference, at least this share.
+    RatioMin(f64),
+    /// The asked-for floor: the figure is below this, and nothing failed.
+    Below(f64),
+    /// It could not be measured, which no strict run forgives.
+    Skipped,
 }
 
-impl Round {
-    fn ratio(&self) -> f64 {
-        self.measured.per_second / self.reference.per_second
-    }
+/// Both figures of one round, taken one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round {
+    pub(crate) measured: f64,
+    pub(crate) reference: f64,
 }
 
 impl Row {
-    /// The median of the rounds' ratios: what hits one round moves it little.
-    fn ratio(&self) -> f64 {
-        median(self.rounds.iter().map(Round::ratio))
+    /// A row by the medians of its rounds: what hits one round moves it little.
+    pub(crate) fn of_rounds(figure: &str, unit: &'static str, rounds: &[Round], beside: &str, goal: Goal) -> Self {
+        Self {
+            value: median(rounds.iter().map(|round| round.measured)),
+            reference: Some(median(rounds.iter().map(|round| round.reference))),
+            ratio: Some(median(rounds.iter().map(|round| round.measured / round.reference))),
+            goal,
+            ..Self::of(figure, f64::NAN, unit, beside)
+        }
+    }
+
+    /// A figure beside nothing that was measured.
+    pub(crate) fn of(figure: &str, value: f64, unit: &'static str, beside: &str) -> Self {
+        Self {
+            figure: figure.to_owned(),
+            value,
+            unit,
+            reference: None,
+            beside: beside.to_owned(),
+            ratio: None,
+            goal: Goal::Nothing,
+            bound: String::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A row that could not be measured, and why.
+    pub(crate) fn skipped(figure: &str, why: &str) -> Self {
+        let notes = vec![format!("skipped: {why}")];
+        Self { goal: Goal::Skipped, notes, ..Self::of(figure, f64::NAN, "", "") }
+    }
+
+    pub(crate) fn with_reference(self, reference: f64) -> Self {
+        Self { reference: Some(reference), ratio: Some(self.value / reference), ..self }
+    }
+
+    pub(crate) fn bound_by(self, bound: String) -> Self {
+        Self { bound, ..self }
+    }
+
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Nothing where nothing was asked.
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        match self.goal {
+            Goal::Nothing => None,
+            Goal::RatioMin(least) => Some(self.ratio.is_some_and(|ratio| ratio >= least)),
+            Goal::Below(limit) => Some(self.value < limit),
+            Goal::Skipped => Some(false),
+        }
     }
 
     fn verdict(&self) -> &'static str {
-        if self.ratio() >= self.goal { "met" } else { "not met" }
+        match (self.goal, self.is_met()) {
+            (Goal::Skipped, _) => "skipped",
+            (Goal::Below(_), Some(true)) => "PASS",
+            (Goal::Below(_), _) => "FAIL",
+            (_, Some(true)) => "met",
+            (_, Some(false)) => "not met",
+            (_, None) => "",
+        }
+    }
+
+    fn goal_text(&self) -> String {
+        match self.goal {
+            Goal::Nothing | Goal::Skipped => String::new(),
+            Goal::RatioMin(least) => format!(">= {least:.2}"),
+            Goal::Below(limit) => format!("< {}", amount(limit, self.unit)),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "figure": self.figure,
+            "value": finite(self.value),
+            "unit": self.unit,
+            "reference": self.reference.and_then(finite),
+            "beside": self.beside,
+            "ratio": self.ratio.and_then(finite),
+            "goal": self.goal_text(),
+            "verdict": self.verdict(),
+            "bound_by": self.bound,
+            "notes": self.notes,
+        })
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// The middle one; of none, not a number.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match values.len() {
@@ -74,110 +146,93 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-/// The rows by their medians, and below each what was seen in its last round.
+/// A number with about three digits, and its unit.
+pub(crate) fn amount(value: f64, unit: &str) -> String {
+    let text = match value.abs() {
+        _ if value.is_nan() => return String::new(),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    if unit.is_empty() { text } else { format!("{text} {unit}") }
+}
+
+/// All rows for people.
 pub(crate) fn table(rows: &[Row]) -> String {
-    let mut table =
-        format!("{:<20} {:>9} {:>12} {:>6} {:>5}  {}\n", "row", "a second", "reference", "ratio", "goal", "verdict");
+    let line = |[figure, value, reference, ratio, goal, verdict, bound]: [&str; 7]| {
+        let line = format!("{figure:<42} {value:>12} {reference:>12} {ratio:>6} {goal:>9} {verdict:>8}  {bound}");
+        format!("{}\n", line.trim_end())
+    };
+    let mut table = line(["figure", "value", "reference", "ratio", "goal", "verdict", "bound by"]);
     for row in rows {
-        let measured = median(row.rounds.iter().map(|round| round.measured.per_second));
-        let reference = median(row.rounds.iter().map(|round| round.reference.per_second));
-        let (name, ratio, goal, verdict) = (row.name, row.ratio(), row.goal, row.verdict());
-        let _ = writeln!(table, "{name:<20} {measured:>9.0} {reference:>12.0} {ratio:>6.2} {goal:>5.2}  {verdict}");
-        let _ = writeln!(table, "  the reference is `{}`", row.reference);
-        if let Some(Round { measured, reference }) = row.rounds.last() {
-            let _ = writeln!(table, "  measured   {}", measured.words());
-            let _ = writeln!(table, "  reference  {}", reference.words());
+        let value = amount(row.value, row.unit);
+        let reference = row.reference.map_or_else(String::new, |reference| amount(reference, row.unit));
+        let ratio = row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        table += &line([&row.figure, &value, &reference, &ratio, &row.goal_text(), row.verdict(), &row.bound]);
+        if !row.beside.is_empty() {
+            let _ = writeln!(table, "    beside {}", row.beside);
+        }
+        for note in &row.notes {
+            let _ = writeln!(table, "    {note}");
         }
     }
     table
 }
 
-impl Figure {
-    /// What is busy for most of the time: what the next one has to wait for.
-    fn bound(&self) -> String {
-        let seen = &self.seen;
-        let writing = seen.doing.iter().find(|(what, _)| what == WRITING).map_or(0.0, |(_, count)| count.min(1.0));
-        let busy = seen.processor_ms.map_or(0.0, |ms| ms * self.per_second / 1000.0 / seen.processors);
-        let bound = match (writing, busy) {
-            (writing, busy) if writing.max(busy) < BUSY_MIN => "handing locks on",
-            (writing, busy) if writing >= busy => "the log",
-            _ => "the processors",
-        };
-        let (writing, busy) = (writing * 100.0, busy * 100.0);
-        format!("bounded by {bound}: log busy {writing:.0} %, processors {busy:.0} % with the server")
-    }
-
-    fn words(&self) -> String {
-        let mut words = format!("one every {:.2} ms", 1000.0 / self.per_second);
-        if let Some(processor_ms) = self.seen.processor_ms {
-            let _ = write!(words, ", {processor_ms:.2} ms of processor time");
-        }
-        let _ = write!(words, ", {:.1} records and {:.0} bytes of log", self.seen.log_records, self.seen.log_bytes);
-        let mut doing: Vec<_> = self.seen.doing.iter().filter(|(_, count)| *count >= SHOWN_MIN).collect();
-        doing.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let doing: Vec<String> = doing.iter().map(|(what, count)| format!("{count:.1} {what}")).collect();
-        let indent = "\n             ";
-        let _ = write!(words, "{indent}{}{indent}connections: {}", self.bound(), doing.join(", "));
-        words
-    }
+/// All rows for programs.
+pub(crate) fn json(machine: &str, rows: &[Row]) -> Value {
+    json!({ "machine": machine, "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Figure, Round, Row, Seen, WRITING, table};
+    use super::{Goal, Round, Row, json, table};
 
-    fn seen(writing: f64, processor_ms: f64) -> Seen {
-        let doing = vec![(WRITING.to_owned(), writing)];
-        Seen { doing, processor_ms: Some(processor_ms), processors: 2.0, ..Seen::default() }
-    }
-
-    fn row(goal: f64, rounds: &[(f64, f64)]) -> Row {
-        let figure = |per_second| Figure { per_second, seen: Seen::default() };
-        let round = |&(measured, reference)| Round { measured: figure(measured), reference: figure(reference) };
-        Row { name: "a row", reference: "a loop", goal, rounds: rounds.iter().map(round).collect() }
+    fn row(goal: Goal, rounds: &[(f64, f64)]) -> Row {
+        let rounds: Vec<Round> = rounds.iter().map(|&(measured, reference)| Round { measured, reference }).collect();
+        Row::of_rounds("a row", "/s", &rounds, "a loop", goal)
     }
 
     #[test]
     fn one_noisy_round_does_not_move_the_ratio() {
-        assert_eq!(row(0.8, &[(90.0, 100.0), (10.0, 100.0), (45.0, 50.0)]).ratio(), 0.9);
-        assert_eq!(row(0.8, &[(50.0, 100.0), (100.0, 100.0)]).ratio(), 0.75);
+        let ratio = |rounds| row(Goal::Nothing, rounds).ratio;
+        assert_eq!(ratio(&[(90.0, 100.0), (10.0, 100.0), (45.0, 50.0)]), Some(0.9));
+        assert_eq!(ratio(&[(50.0, 100.0), (100.0, 100.0)]), Some(0.75));
     }
 
     #[test]
-    fn a_goal_is_met_from_its_very_value_on() {
-        assert_eq!(row(0.8, &[(80.0, 100.0)]).verdict(), "met");
-        assert_eq!(row(0.8, &[(79.9, 100.0)]).verdict(), "not met");
-        assert_eq!(row(0.8, &[]).verdict(), "not met");
+    fn a_goal_is_met_from_its_very_value_on_and_the_floor_is_held_below_it() {
+        let verdict = |goal, rounds| row(goal, rounds).verdict();
+        assert_eq!(verdict(Goal::RatioMin(0.8), &[(80.0, 100.0)]), "met");
+        assert_eq!(verdict(Goal::RatioMin(0.8), &[(79.9, 100.0)]), "not met");
+        assert_eq!(verdict(Goal::RatioMin(0.8), &[]), "not met");
+        assert_eq!(verdict(Goal::Below(200.0), &[(199.9, 1.0)]), "PASS");
+        assert_eq!(verdict(Goal::Below(200.0), &[(200.0, 1.0)]), "FAIL");
+        assert_eq!(verdict(Goal::Below(200.0), &[]), "FAIL");
+        assert_eq!(Row::skipped("a row", "no program").is_met(), Some(false));
     }
 
     #[test]
-    fn what_is_busiest_is_what_bounds_it() {
-        let bound = |writing, processor_ms| Figure { per_second: 100.0, seen: seen(writing, processor_ms) }.bound();
-        assert_eq!(bound(2.0, 10.0), "bounded by the log: log busy 100 %, processors 50 % with the server");
-        assert_eq!(bound(0.4, 10.0), "bounded by the processors: log busy 40 %, processors 50 % with the server");
-        assert_eq!(bound(0.2, 1.0), "bounded by handing locks on: log busy 20 %, processors 5 % with the server");
-    }
-
-    #[test]
-    fn the_table_says_what_was_measured_beside_what_and_what_the_connections_did() {
-        let mut row = row(0.8, &[(100.0, 200.0)]);
-        row.rounds[0].measured.seen = Seen {
-            doing: vec![("computing".into(), 0.5), ("waiting for the row".into(), 3.0), ("asleep".into(), 0.01)],
-            log_records: 33.1,
-            log_bytes: 3399.4,
-            processor_ms: Some(2.125),
-            processors: 2.0,
-        };
+    fn the_table_says_what_was_measured_beside_what_and_what_bounds_it() {
+        let met = row(Goal::RatioMin(0.5), &[(100.0, 200.0)]).bound_by("the processors".into()).note("a note");
+        let floor = Row { goal: Goal::Below(200.0), ..Row::of("status p99", 12.34, "ms", "the limit") };
         let expected = "\
-row                   a second    reference  ratio  goal  verdict
-a row                      100          200   0.50  0.80  not met
-  the reference is `a loop`
-  measured   one every 10.00 ms, 2.12 ms of processor time, 33.1 records and 3399 bytes of log
-             bounded by handing locks on: log busy 0 %, processors 11 % with the server
-             connections: 3.0 waiting for the row, 0.5 computing
-  reference  one every 5.00 ms, 0.0 records and 0 bytes of log
-             bounded by handing locks on: log busy 0 %, processors 0 % with the server
-             connections: ";
-        assert_eq!(table(&[row]).trim_end_matches('\n'), expected);
+figure                                            value    reference  ratio      goal  verdict  bound by
+a row                                            100 /s       200 /s   0.50   >= 0.50      met  the processors
+    beside a loop
+    a note
+status p99                                      12.3 ms                      < 200 ms     PASS
+    beside the limit
+pgbench                                                                                skipped
+    skipped: it is not installed
+";
+        assert_eq!(table(&[met, floor, Row::skipped("pgbench", "it is not installed")]), expected);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_null_for_programs() {
+        let rows = json("two processors", &[Row::skipped("a row", "no program")]);
+        assert_eq!(rows["rows"][0]["value"], serde_json::Value::Null);
+        assert_eq!(rows["rows"][0]["verdict"], "skipped");
     }
 }

@@ -47,3 +47,8 @@ def check_guide(tree):
         tree.expect(not is_required or name in text, f"{where}: it does not name {name}")
     for name in sorted(set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", text)) - set(tree.template)):
         tree.problems.append(f"{where}: {name} is no setting (deploy/env.template)")
+    # The file of settings that compose.yaml reads has none of the secrets, which are files of their own.
+    cut = re.search(r"sed -E '/\^\(([A-Z_|]+)\)=/d' env\.template", text)
+    cut = set(cut.group(1).split("|")) if cut else set()
+    secret = tree.required_by("worker") & tree.secrets()
+    tree.expect(cut == secret, f"{where}: it takes {sorted(cut)} out of the template, not {sorted(secret)}")

@@ -1,5 +1,8 @@
 """The manifests: strictly of the published schemas, and true to the code and to each other."""
 
+import functools
+import json
+
 import kubernetes_validate
 
 from tree import KILL_MARGIN_S
@@ -16,7 +19,9 @@ def check(tree):
     objects = []
     for path in sorted((tree.root / DIRECTORY).glob("*.yaml")):
         name = f"{DIRECTORY}/{path.name}"
-        objects += [(f"{name}: {document.get('kind')}", document) for document in tree.documents(name)]
+        for document in tree.documents(name):
+            is_named = tree.expect({"apiVersion", "kind", "metadata"} <= set(document), f"{name}: an object without a kind")
+            objects += [(f"{name}: {document['kind']}", document)] if is_named else []
     for where, document in objects:
         check_schema(tree, where, document)
         if document["kind"] not in CLUSTER_WIDE:
@@ -32,12 +37,20 @@ def check(tree):
 def check_schema(tree, where, document):
     if document.get("apiVersion", "").startswith("keda.sh/"):
         return
+    breach = breach_of(json.dumps(document))
+    tree.expect(breach is None, f"{where}: {breach}")
+
+
+@functools.cache
+def breach_of(document):
+    """What in an object, given as JSON, its schema does not allow."""
     try:
-        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+        kubernetes_validate.validate(json.loads(document), KUBERNETES, strict=True)
     except kubernetes_validate.ValidationError as error:
-        tree.problems.append(f"{where}: {'.'.join(map(str, error.path))}: {error.message}")
+        return f"{'.'.join(map(str, error.path))}: {error.message}"
     except kubernetes_validate.SchemaNotFoundError as error:
-        tree.problems.append(f"{where}: {error.message}")
+        return error.message
+    return None
 
 
 class Cluster:

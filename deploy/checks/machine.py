@@ -33,8 +33,7 @@ def check_ours(tree, compose, name, service):
     tree.expect(grace >= wanted, f"{where}: stop_grace_period is {grace} s, less than {wanted}")
     env = service.get("environment", {})
     # What is no secret comes from a file that README.md has made of the template, without its secrets.
-    secret = {name for name in tree.template if re.search(r"SECRET|KEY$|DATABASE_URL$", name)}
-    filed = {name for name, (is_required, _) in tree.template.items() if is_required and name not in secret}
+    filed = tree.required_by("worker") - tree.secrets()
     tree.check_settings(where, name, [*env, *(filed if "env_file" in service else [])])
     for setting, value in env.items():
         if setting.endswith("_FILE"):

@@ -1,4 +1,4 @@
-"""rules.py ROOT: what breaks the rules of deploy/ in ROOT, one line each; exit 1 if there is anything."""
+"""rules.py ROOT...: what breaks the rules of deploy/ in each ROOT, one line each; exit 1 if there is anything."""
 
 import sys
 
@@ -19,6 +19,8 @@ def problems(root):
 
 
 if __name__ == "__main__":
-    found = problems(sys.argv[1])
-    print("\n".join(found), end="\n" if found else "")
-    sys.exit(1 if found else 0)
+    found = {root: problems(root) for root in sys.argv[1:]}
+    for root, of_it in found.items():
+        for problem in of_it:
+            print(f"{root}: {problem}" if len(found) > 1 else problem)
+    sys.exit(1 if any(found.values()) else 0)

@@ -88,6 +88,10 @@ class Tree:
         required = {name for name, (is_required, _) in self.template.items() if is_required}
         return required - ({"RUNPOD_API_KEY"} if process == "api" else set())
 
+    def secrets(self):
+        """Settings that are kept from files which others may read."""
+        return {name for name in self.template if re.search(r"SECRET|KEY$|DATABASE_URL$", name)}
+
     def check_settings(self, where, process, names):
         """`names` are settings that exist, given once, and all that `process` needs is among them."""
         plain = [name.removesuffix("_FILE") if name not in self.template else name for name in names]

@@ -21,6 +21,7 @@ use crate::endpoints::webhook::WebhookApi;
 use crate::endpoints::workflows::WorkflowsApi;
 use crate::http::{Cors, Observe, Problems, Routes, Throttle};
 use crate::state::ApiState;
+use crate::stopping::Farewell;
 
 /// The version of the HTTP interface; additions do not change it.
 const VERSION: &str = "1.0.0";
@@ -74,6 +75,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
     let routes = Routes::of::<Operations>();
     let problems = Problems { routes: routes.clone(), https: state.settings.https };
     let cors = Cors::new(&state.settings.cors_origins);
+    let farewell = Farewell { stopping: state.stopping.clone() };
     Route::new()
         .at("/docs", get(page("text/html; charset=utf-8", document.page, Some(DOCS_POLICY))))
         .at("/openapi.yaml", get(page("application/yaml", document.yaml, None)))
@@ -86,6 +88,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
         .with(problems)
         .with(cors)
         .with(Observe { routes })
+        .with(farewell)
 }
 
 /// The description of the interface as YAML: what `openapi.yaml` holds. The same at every call.

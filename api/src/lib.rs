@@ -24,7 +24,9 @@ mod pagination;
 mod payload;
 mod server;
 mod state;
+mod stopping;
 
 pub use app::{build, document};
-pub use server::{DRAIN_TIMEOUT, ServeError, accept_on, listen, serve};
+pub use server::{CLOSE_TIMEOUT, Entrance, ServeError, accept_on, listen, serve};
 pub use state::ApiState;
+pub use stopping::{STOP_GRACE, Stop};

@@ -3,19 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigErrors, Process};
-use shared::{db, telemetry};
-use shootx_api::{ApiState, accept_on, document, listen, serve};
+use shared::{db, health, telemetry};
+use shootx_api::{ApiState, CLOSE_TIMEOUT, Stop, accept_on, document, listen, serve};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// How long closing the database connections may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ShootX API. Settings come from environment variables alone; deploy/env.template lists them.
 #[derive(Parser)]
@@ -37,6 +33,8 @@ enum Command {
         #[arg(long)]
         output: Option<PathBuf>,
     },
+    /// Ask the API that runs here whether it is ready; exit 1 if it is not
+    Healthcheck,
     /// Check all settings and say what is wrong with them
     CheckConfig,
 }
@@ -47,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Serve => run().await,
         Command::Migrate => migrate().await,
         Command::Openapi { output } => write_document(output),
+        Command::Healthcheck => healthcheck().await,
         Command::CheckConfig => check_config(),
     };
     match outcome {
@@ -69,8 +68,8 @@ async fn run() -> anyhow::Result<()> {
     db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
     tokio::spawn(telemetry::watch_process(pool.clone()));
-    let acceptor = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
-    serve(state, acceptor, stopped()?).await?;
+    let entrance = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
+    serve(state, entrance, stopped()?).await?;
     let closing = tokio::time::timeout(CLOSE_TIMEOUT, pool.close());
     let (closed, ()) = tokio::join!(closing, traces.flush());
     if closed.is_err() {
@@ -81,13 +80,13 @@ async fn run() -> anyhow::Result<()> {
 }
 
 /// Resolves when the process is asked to stop.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+fn stopped() -> anyhow::Result<impl Future<Output = Stop>> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Stop::WithNotice,
+            _ = interrupt.recv() => Stop::AtOnce,
         }
     })
 }
@@ -114,6 +113,11 @@ fn write_document(output: Option<PathBuf>) -> anyhow::Result<()> {
         return Ok(());
     };
     std::fs::write(&path, document()).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+async fn healthcheck() -> anyhow::Result<()> {
+    let config = Config::from_env(Process::Api)?;
+    Ok(health::ask(config.api_bind, config.tls.is_some(), "/readyz").await?)
 }
 
 /// The settings of every process: what only the worker needs is as much a part of a deployment.

@@ -15,10 +15,10 @@ use crate::app::build;
 use crate::certificate;
 use crate::connections::{GuardedAcceptor, Room};
 use crate::state::ApiState;
+use crate::stopping::{DOOR_TIMEOUT, Door, STOP_GRACE, Stop};
 
-/// How long requests in flight may take to finish after the signal to stop: within the 25 s before a kill, with a rest
-/// for closing the database connections.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(22);
+/// How long closing the database connections may take, after all else.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection on which nothing happens for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Requests one HTTP/2 connection may have open.
@@ -46,6 +46,12 @@ pub enum ServeError {
     Serve(#[source] io::Error),
 }
 
+/// Where connections come in.
+pub struct Entrance {
+    acceptor: BoxAcceptor,
+    door: Door,
+}
+
 /// Listens on `address`. Port 0 takes a free one.
 ///
 /// # Errors
@@ -58,35 +64,53 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 ///
 /// # Errors
 /// [`ServeError`], naming the setting to change.
-pub fn accept_on(listener: TcpListener, tls: Option<&Tls>, limits: &ApiLimits) -> Result<BoxAcceptor, ServeError> {
+pub fn accept_on(listener: TcpListener, tls: Option<&Tls>, limits: &ApiLimits) -> Result<Entrance, ServeError> {
+    let door = Door::of(&listener).map_err(ServeError::Serve)?;
     let acceptor = TcpAcceptor::from_tokio(listener).map_err(ServeError::Serve)?;
     // Below TLS: a handshake that never ends is a slow connection, too.
     let acceptor = GuardedAcceptor::new(acceptor, Room::new(limits));
-    let Some(tls) = tls else { return Ok(acceptor.boxed()) };
+    let Some(tls) = tls else { return Ok(Entrance { acceptor: acceptor.boxed(), door }) };
     let shown = read("TLS_CERT", &tls.cert)?;
     certificate::show_end(&shown);
     let certificate = RustlsCertificate::new().cert(shown).key(read("TLS_KEY", &tls.key)?);
     let config = RustlsConfig::new().fallback(certificate);
-    Ok(acceptor.rustls(config.into_stream().map_err(ServeError::Tls)?).boxed())
+    Ok(Entrance { acceptor: acceptor.rustls(config.into_stream().map_err(ServeError::Tls)?).boxed(), door })
 }
 
 fn read(name: &'static str, path: &std::path::Path) -> Result<Vec<u8>, ServeError> {
     std::fs::read(path).map_err(|source| ServeError::TlsFile { name, path: path.to_owned(), source })
 }
 
-/// Answers requests until `stop` resolves; then takes no new connection and gives those in flight [`DRAIN_TIMEOUT`].
+/// Answers requests until `stop` resolves. Then, within [`STOP_GRACE`]: gives notice, as long as the settings say, lets
+/// nobody in any more, and gives what is in flight the rest of the time, but [`CLOSE_TIMEOUT`].
 ///
 /// # Errors
 /// [`ServeError::Serve`] when the socket fails.
-pub async fn serve(state: ApiState, acceptor: BoxAcceptor, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(state: ApiState, entrance: Entrance, stop: impl Future<Output = Stop>) -> Result<(), ServeError> {
+    let Entrance { acceptor, door } = entrance;
     let application = build(state.clone());
+    let drain_timeout = STOP_GRACE.saturating_sub(state.settings.stop_notice + DOOR_TIMEOUT + CLOSE_TIMEOUT);
     let serving = Server::new_with_acceptor(acceptor)
         .name("api")
         .idle_timeout(IDLE_TIMEOUT)
         .http2_max_concurrent_streams(STREAMS_MAX)
-        .run_with_graceful_shutdown(application, stop, Some(DRAIN_TIMEOUT));
+        .run_with_graceful_shutdown(application, take_leave(&state, door, stop), Some(drain_timeout));
     tokio::select! {
         served = serving => served.map_err(ServeError::Serve),
         () = state.follow() => Ok(()),
     }
+}
+
+/// Ends when nobody comes in any more, after `stop`.
+async fn take_leave(state: &ApiState, door: Door, stop: impl Future<Output = Stop>) {
+    let stop = stop.await;
+    state.stopping.begin();
+    tracing::info!(?stop, "asked to stop");
+    if stop == Stop::WithNotice {
+        tokio::time::sleep(state.settings.stop_notice).await;
+    }
+    if let Err(error) = door.close() {
+        tracing::warn!(%error, "the socket takes no filter; connections of the last moment may be reset");
+    }
+    tokio::time::sleep(DOOR_TIMEOUT).await;
 }

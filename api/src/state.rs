@@ -1,6 +1,7 @@
 //! What every endpoint may use. Made once, cheap to clone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -16,6 +17,7 @@ use crate::auth::{Jwks, TokenVerifier};
 use crate::error::ApiError;
 use crate::estimates::Estimates;
 use crate::limits::{Backlog, Budgets, Turns};
+use crate::stopping::Stopping;
 
 /// The path of the key set below the project's address.
 const JWKS_PATH: &str = "auth/v1/.well-known/jwks.json";
@@ -35,6 +37,7 @@ pub struct ApiState {
     /// Of users whose pictures are worked on.
     pub(crate) picture_turns: Arc<Turns>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) stopping: Stopping,
     /// Where credits are sold, if they are.
     billing: Option<Arc<BillingDesk>>,
 }
@@ -46,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) generations: Limits,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) https: bool,
+    /// How long it is told that the process stops, before it does.
+    pub(crate) stop_notice: Duration,
 }
 
 /// What selling credits takes.
@@ -93,6 +98,7 @@ impl ApiState {
             generations: config.limits.generations,
             cors_origins: config.cors_origins.clone(),
             https: config.public_url.scheme() == "https",
+            stop_notice: config.stop_notice,
         });
         let billing = config.billing.as_ref().map(BillingDesk::new).transpose()?.map(Arc::new);
         Ok(Self {
@@ -106,6 +112,7 @@ impl ApiState {
             budgets: Arc::new(Budgets::new(&config.limits)),
             picture_turns: Arc::new(Turns::new()),
             settings,
+            stopping: Stopping::default(),
             billing,
         })
     }

@@ -13,6 +13,7 @@ pub mod db;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod generation;
+pub mod health;
 pub mod ids;
 pub mod images;
 pub mod jobs;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use shared::clock::Clock;
 use shared::config::{Config, Process};
 use shared::ledger::Difference;
-use shared::{db, ledger, telemetry};
+use shared::{db, health, ledger, telemetry};
 use shootx_worker::commands::Operation;
 use shootx_worker::queue::Settings;
 use shootx_worker::{WorkerState, app};
@@ -32,6 +32,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask the worker that runs here whether it lives; exit 1 if it does not
+    Healthcheck,
     #[command(flatten)]
     Operate(Operation),
 }
@@ -42,6 +44,7 @@ async fn main() -> ExitCode {
     let ended = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run().await.map(|()| ExitCode::SUCCESS),
         Command::Reconcile { json } => reconcile(json).await,
+        Command::Healthcheck => healthcheck().await,
         Command::Operate(operation) => operate(operation).await,
     };
     ended.unwrap_or_else(|error| {
@@ -92,6 +95,13 @@ async fn reconcile(json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The address of its metrics answers this, too.
+async fn healthcheck() -> anyhow::Result<ExitCode> {
+    let config = Config::from_env(Process::Worker)?;
+    health::ask(config.metrics_bind, false, "/health").await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn operate(operation: Operation) -> anyhow::Result<ExitCode> {

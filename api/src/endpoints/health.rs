@@ -13,6 +13,7 @@ use shared::db;
 use super::{Tag, json_answer, responses};
 use crate::error::{ApiError, Code};
 use crate::state::ApiState;
+use crate::stopping::IsStopping;
 
 /// How long readiness waits for the database.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,9 +39,12 @@ impl HealthApi {
 
     /// Whether it can work
     ///
-    /// The database answers and has every migration that this release needs.
+    /// The database answers and has every migration that this release needs, and the process is not about to stop.
     #[oai(path = "/readyz", method = "get", operation_id = "find_readiness")]
     async fn find_readiness(&self, state: Data<&ApiState>) -> Result<ReadyAnswer, ApiError> {
+        if state.stopping.is_begun() {
+            return Err(ApiError::unavailable(IsStopping));
+        }
         match tokio::time::timeout(READY_TIMEOUT, db::ensure_current(&state.pool)).await {
             Ok(Ok(())) => Ok(ReadyAnswer),
             Ok(Err(error)) => Err(ApiError::unavailable(error)),

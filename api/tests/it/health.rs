@@ -34,3 +34,15 @@ async fn without_a_database_it_is_live_but_not_ready_and_says_so_to_users() {
     probe.get("/livez").await.unwrap().answered(200);
     probe.get("/readyz").await.unwrap().answered(503);
 }
+
+#[tokio::test]
+async fn the_health_check_of_the_program_tells_ready_from_not_ready_and_from_not_there() {
+    let stack = Stack::start().await;
+    assert_eq!(stack.healthcheck(&stack.base).await, Ok(()));
+    let unready = Stack::with(&[("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none")]).await;
+    let said = unready.healthcheck(&unready.base).await.unwrap_err();
+    assert!(said.contains("answers /readyz with 503"), "{said}");
+    let said = stack.healthcheck(&"http://127.0.0.1:9".parse().unwrap()).await.unwrap_err();
+    assert!(said.contains("127.0.0.1:9 does not answer"), "{said}");
+    stack.finish().await;
+}

@@ -25,6 +25,7 @@ mod observation;
 mod problems;
 mod quote_bounds;
 mod quotes;
+mod stopping;
 mod tokens;
 mod traces;
 mod transport;

@@ -31,6 +31,7 @@ async fn tls_is_spoken_where_there_is_a_certificate_and_browsers_are_told_to_sta
     assert_eq!(answer.status(), 200);
     assert_eq!(text(answer.headers(), "strict-transport-security"), "max-age=31536000");
 
+    assert_eq!(stack.healthcheck(&stack.base).await, Ok(()), "of itself it needs no certificate");
     let plain = Url::parse(&format!("http://{}/livez", stack.base.authority())).unwrap();
     let refused = Client::new().get(plain).send().await;
     let seen = refused.map_or_else(|_| "no answer".to_owned(), |answer| answer.status().to_string());

@@ -39,6 +39,8 @@ pub(super) fn common(api_bind: SocketAddr, stand_ins: &StandIns) -> Vec<(String,
         [
             ("ADDRESS_RATE_PER_SECOND", "10000".to_owned()),
             ("API_BIND", api_bind.to_string()),
+            // Nobody stands between, who would have to notice.
+            ("STOP_NOTICE_SECONDS", "0".to_owned()),
             ("PUBLIC_URL", format!("http://{api_bind}")),
             ("WEBHOOK_SECRET", secret),
         ]

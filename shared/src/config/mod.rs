@@ -20,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
@@ -59,6 +60,8 @@ pub struct Config {
     pub runpod: RunPodSettings,
     pub storage: Storage,
     pub api_bind: SocketAddr,
+    /// How long the API goes on taking connections after it was told to stop, while it says that it is not ready.
+    pub stop_notice: Duration,
     pub metrics_bind: SocketAddr,
     /// Steps one worker process runs at once, for each queue.
     pub worker_concurrency: usize,

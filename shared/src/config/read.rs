@@ -1,6 +1,7 @@
 //! Which settings there are, with their defaults: one reader for each part of [`Config`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -27,6 +28,12 @@ impl Config {
             runpod,
             storage,
             api_bind,
+            stop_notice: Duration::from_secs(reader.parsed(
+                "STOP_NOTICE_SECONDS",
+                "a number from 0 to 10",
+                "5",
+                |text| rules::between(text, 0, 10),
+            )),
             metrics_bind: reader.parsed(
                 "METRICS_BIND",
                 "an address such as 127.0.0.1:9100",

@@ -181,7 +181,11 @@ async fn a_generation_can_be_followed_by_its_request_id_and_is_counted() {
         until(line, PATIENCE, async || String::from_utf8(user.download(&page).await.unwrap()).unwrap().contains(line))
             .await;
     }
+    let mut healthcheck = Command::new(env!("CARGO_BIN_EXE_shootx-worker"));
+    healthcheck.arg("healthcheck").env_clear().envs(&stack.worker_environment).env("METRICS_BIND", &metrics);
+    assert!(healthcheck.status().unwrap().success());
     assert!(worker.terminate().await.success());
+    assert!(!healthcheck.stderr(Stdio::null()).status().unwrap().success());
 
     let mut log = String::new();
     stderr.read_to_string(&mut log).unwrap();

@@ -3,6 +3,7 @@
 mod issuer;
 mod process;
 mod run;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) use issuer::{
     Answering, CURRENT_KEY, FOREIGN_KEY, Issuer, LEGACY_SECRET, RSA_KEY, sign, sign_under, sign_with_secret, unsigned,
 };
 pub(crate) use run::webhook_address;
+pub(crate) use wire::{Wire, request};
 
 /// What every new user is given.
 pub(crate) const WELCOME: i64 = 100;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -41,6 +41,16 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// What the program's own health check says of whoever listens on `address`.
+    pub(crate) async fn healthcheck(&self, address: &Url) -> Result<(), String> {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_shootx-api"));
+        command.arg("healthcheck").env_clear().envs(&self.vars).env("API_BIND", address.authority());
+        let ended = command.output().await.unwrap();
+        if ended.status.success() { Ok(()) } else { Err(String::from_utf8(ended.stderr).unwrap()) }
+    }
+}
+
 impl ApiProcess {
     async fn ready(&mut self) {
         let begun = Instant::now();
@@ -55,6 +65,24 @@ impl ApiProcess {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, as a supervisor does.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end, and says how it ended.
+    pub(crate) async fn ended_within(&mut self, patience: Duration) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < patience, "still there after {patience:?}: {}", self.log());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The most memory it has held so far, in bytes.

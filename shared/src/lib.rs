@@ -1,7 +1,8 @@
 //! The domain of ShootX: what a generation is, what it costs, and how it lives.
 //!
 //! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
-//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`jobs`], [`db`].
+//! Ports: [`runpod`], [`images`], [`mail`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`],
+//! [`notification`], [`jobs`], [`db`].
 
 pub mod base64_text;
 pub mod billing;
@@ -17,6 +18,8 @@ pub mod images;
 pub mod jobs;
 pub mod ledger;
 mod loopback;
+pub mod mail;
+pub mod notification;
 pub mod pricing;
 pub mod provider;
 pub mod queue;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::generation::accept::purge_expired_keys;
 use shared::generation::quote::purge_expired_quotes;
+use shared::notification::purge_ended;
 use shared::queue_housekeeping::{forget_workers, kill_overdue, purge_finished};
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -26,6 +27,8 @@ pub struct Retention {
     pub done: Duration,
     /// Jobs that failed or were killed: somebody may want to know why.
     pub failed: Duration,
+    /// Notifications that were sent or given up.
+    pub notifications: Duration,
     /// Workers that no job refers to.
     pub workers: Duration,
     /// Longer than any step may take and wait, together.
@@ -37,6 +40,7 @@ impl Default for Retention {
         Self {
             done: Duration::from_hours(24),
             failed: Duration::from_hours(24 * 30),
+            notifications: Duration::from_hours(24 * 30),
             workers: Duration::from_hours(1),
             lock_max: Duration::from_mins(10),
         }
@@ -87,7 +91,8 @@ pub async fn purge(pool: &PgPool, retention: &Retention) -> Result<u64, sqlx::Er
     let workers = in_batches(|| forget_workers(pool, retention.workers, BATCH)).await?;
     let keys = in_batches(|| purge_expired_keys(pool, BATCH)).await?;
     let quotes = in_batches(|| purge_expired_quotes(pool, BATCH)).await?;
-    Ok(jobs + workers + keys + quotes)
+    let notifications = in_batches(|| purge_ended(pool, retention.notifications, BATCH)).await?;
+    Ok(jobs + workers + keys + quotes + notifications)
 }
 
 /// Repeats a statement as long as it finds a full batch.

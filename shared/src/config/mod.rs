@@ -7,6 +7,7 @@ mod anomalies;
 mod billing;
 mod endpoints;
 mod limits;
+mod mail;
 mod read;
 mod reader;
 mod rules;
@@ -24,6 +25,7 @@ use url::Url;
 
 pub use billing::Billing;
 pub use limits::ApiLimits;
+pub use mail::{Mail, MailSecurity, MailServer};
 use reader::Reader;
 
 use crate::ledger::Thresholds;
@@ -67,6 +69,10 @@ pub struct Config {
     pub anomalies: Thresholds,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
+    /// How users are told that their generations ended, where they are.
+    pub mail: Option<Mail>,
+    /// Sign the links that stop such mails, also those sent before mail was switched off. Derived from the webhook secrets.
+    pub unsubscribe_secrets: Vec<SecretString>,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

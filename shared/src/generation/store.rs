@@ -8,7 +8,9 @@ use super::message::message;
 use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
 use crate::ids::{GenerationId, LeaseId};
-use crate::{jobs, ledger};
+use crate::jobs::{self, Job};
+use crate::ledger;
+use crate::notification::{self, Notify};
 
 /// A look that found nothing new; there are many of them, and none is worth a row.
 const UNEVENTFUL: &str = "provider_pending";
@@ -22,7 +24,8 @@ pub enum Committed {
     LeaseLost,
 }
 
-/// Writes a transition, its outputs, refund, event and next job together, and gives the lease back.
+/// Writes a transition, its outputs, refund, event, next job and what is to be told of it together, and gives the lease
+/// back.
 ///
 /// # Errors
 /// Whatever the database says; then nothing is written.
@@ -31,19 +34,21 @@ pub async fn commit(
     leased: &Leased,
     transition: &Transition,
     outputs: &[StoredOutput],
+    notify: Notify,
 ) -> Result<Committed, sqlx::Error> {
     let mut tx = pool.begin().await?;
-    let committed = commit_in(&mut tx, leased, transition, outputs).await?;
+    let committed = commit_in(&mut tx, leased, transition, outputs, notify).await?;
     tx.commit().await?;
     Ok(committed)
 }
 
-/// [`commit`] between begin and end. Locks the run first, then the credits.
+/// [`commit`] between begin and end. Locks the run first, then the credits, then the user's mailing.
 async fn commit_in(
     tx: &mut PgConnection,
     leased: &Leased,
     transition: &Transition,
     outputs: &[StoredOutput],
+    notify: Notify,
 ) -> Result<Committed, sqlx::Error> {
     let run = &transition.run;
     let job_id = transition.job.map(|_| jobs::new_job_id());
@@ -56,12 +61,13 @@ async fn commit_in(
         let stored = output::list(&mut *tx, run.generation_id).await?;
         settle_generation(tx, transition, &stored).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
+        notification::note(tx, run, notify).await?;
     }
     if transition.kind != UNEVENTFUL {
         record_event(tx, transition).await?;
     }
     if let (Some(job), Some(job_id)) = (transition.job, job_id) {
-        jobs::enqueue(tx, &job_id, job.queue, run.generation_id, job.delay).await?;
+        jobs::enqueue(tx, &job_id, job.queue, Job::Generation(run.generation_id), job.delay).await?;
     }
     Ok(Committed::Written)
 }

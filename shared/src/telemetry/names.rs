@@ -53,6 +53,10 @@ pub const PAYMENT_EVENTS_OLDEST_SECONDS: &str = "shootx_payment_events_oldest_se
 /// Labels: none.
 pub const PAYMENT_EVENTS_RECOVERED_TOTAL: &str = "shootx_payment_events_recovered_total";
 /// Labels: `outcome`.
+pub const MAILS_TOTAL: &str = "shootx_mails_total";
+/// Labels: none.
+pub const MAIL_SECONDS: &str = "shootx_mail_seconds";
+/// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
 
 /// Upper bounds of every `_seconds` distribution: from a database look-up to RunPod's slowest answer.
@@ -98,5 +102,7 @@ pub(super) fn describe() {
         "How long the oldest event of Stripe has waited to be followed up; 0 when none does"
     );
     describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
+    describe_counter!(MAILS_TOTAL, "Mails to users that were tried, by outcome");
+    describe_histogram!(MAIL_SECONDS, Unit::Seconds, "Duration of handing a mail to the mail server");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
 }

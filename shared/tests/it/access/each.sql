@@ -45,5 +45,8 @@ insert into gateway.idempotency_key (user_id, operation, key, fingerprint, respo
 insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, expires_at)
   values (gen_random_uuid(), '{own}', sha256(''), 2, now(), now() + interval '1 minute');
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
+insert into gateway.notification (generation_id, event, user_id, created_at)
+  values ('{own_generation}', 'completed', '{own}', now());
+insert into gateway.mailing (user_id) values ('{own}');
 insert into storage.objects (bucket_id, name) values
   ('shootx-images', '{own}/uploads/a.png'), ('shootx-images', '{own}/{own_generation}/1.webp');

@@ -1,0 +1,141 @@
+//! SQL: what there is to tell, whether somebody wants to hear it, and mailings whose job was lost.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sqlx::{PgConnection, PgPool};
+
+use super::{GATHER, Notify};
+use crate::generation::{Run, Stage};
+use crate::ids::{GenerationId, UserId};
+use crate::jobs::{self, Job, Queue};
+
+/// A job is missed only when it is overdue by this much.
+const WAKE_GRACE: Duration = Duration::from_secs(5);
+/// A job locked longer than this, whose mailing nobody holds, no longer counts as alive.
+const JOB_LOCK_MAX: Duration = Duration::from_secs(30);
+
+/// Notes in the transaction that settles a run that its user is to be told, unless mail is off or she wants none; the
+/// first of her rows that waits brings the job. A run that she cancelled tells her nothing new.
+///
+/// # Errors
+/// Whatever the database says; the caller's transaction is then lost as a whole.
+pub async fn note(tx: &mut PgConnection, run: &Run, notify: Notify) -> Result<(), sqlx::Error> {
+    let event = match run.stage {
+        Stage::Completed => "completed",
+        Stage::Failed => "failed",
+        Stage::Cancelled | Stage::Queued | Stage::Submitting | Stage::Running | Stage::Collecting => return Ok(()),
+    };
+    if notify == Notify::Nobody {
+        return Ok(());
+    }
+    let job_id = jobs::new_job_id();
+    // A mailing that wakes anyway is locked all the same: its worker must see this row, or we its end.
+    let woken = sqlx::query!(
+        r#"
+        with noted as (
+            insert into gateway.notification (generation_id, event, user_id, created_at)
+            select $1, $2, $3, gateway.now()
+            where coalesce((select email_notifications from public.user_settings where user_id = $3), true)
+            on conflict do nothing
+            returning user_id
+        )
+        insert into gateway.mailing (user_id, wake_at, job_id)
+        select user_id, gateway.now() + make_interval(secs => $4), $5 from noted
+        on conflict (user_id) do update set wake_at = excluded.wake_at, job_id = excluded.job_id
+        where mailing.wake_at is null
+        "#,
+        run.generation_id as GenerationId,
+        event,
+        run.user_id as UserId,
+        GATHER.as_secs_f64(),
+        job_id,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if woken.rows_affected() == 1 {
+        let delay = TimeDelta::from_std(GATHER).expect("a minute fits");
+        jobs::enqueue(tx, &job_id, Queue::Notify, Job::User(run.user_id), delay).await?;
+    }
+    Ok(())
+}
+
+/// Enqueues a new job for at most `limit` mailings that are due, that nobody holds and whose job is gone; returns how
+/// many.
+///
+/// # Errors
+/// Whatever the database says; then nothing is enqueued.
+pub async fn wake_sleeping(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let sleeping = sqlx::query_scalar!(
+        r#"
+        select mailing.user_id as "user_id: UserId"
+        from gateway.mailing
+        where mailing.wake_at <= gateway.now() - make_interval(secs => $1)
+          and (mailing.leased_until is null or mailing.leased_until <= gateway.now())
+          and not exists (
+              select from apalis.jobs
+              where jobs.id = mailing.job_id
+                and (jobs.status = 'Pending'
+                     or (jobs.status in ('Queued', 'Running') and jobs.lock_at > now() - make_interval(secs => $2))))
+        order by mailing.wake_at
+        limit $3
+        for update of mailing skip locked
+        "#,
+        WAKE_GRACE.as_secs_f64(),
+        JOB_LOCK_MAX.as_secs_f64(),
+        limit,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for user_id in &sleeping {
+        let job_id = jobs::new_job_id();
+        jobs::enqueue(&mut tx, &job_id, Queue::Notify, Job::User(*user_id), TimeDelta::zero()).await?;
+        sqlx::query!("update gateway.mailing set job_id = $2 where user_id = $1", *user_id as UserId, job_id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(sleeping.len())
+}
+
+/// Notes that a user wants no mail any more. Nothing to do where she has noted it before, or is gone.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn stop(pool: &PgPool, user_id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        insert into public.user_settings (user_id, email_notifications)
+        select id, false from public.profiles where id = $1
+        on conflict (user_id) do update set email_notifications = false, updated_at = gateway.now()
+        where user_settings.email_notifications is distinct from false
+        "#,
+        user_id as UserId,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Deletes at most `limit` rows that ended and were noted before `kept_for`; returns how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn purge_ended(pool: &PgPool, kept_for: Duration, limit: i64) -> Result<u64, sqlx::Error> {
+    let purged = sqlx::query!(
+        r#"
+        delete from gateway.notification
+        where (generation_id, event) in (
+            select generation_id, event from gateway.notification
+            where state not in ('waiting', 'sending') and created_at < gateway.now() - make_interval(secs => $1)
+            limit $2
+            for update skip locked)
+        "#,
+        kept_for.as_secs_f64(),
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(purged.rows_affected())
+}

@@ -44,9 +44,9 @@ pub fn write(told: &[Told], total: i64, app_url: &Url, unsubscribe_url: &Url) ->
     let mut rows = String::new();
     for (title, sentence, link) in &items {
         let _ = write!(text, "{title}\n{sentence}\n{link}\n\n");
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<li style=\"margin:0 0 16px\"><strong>{}</strong><br>{}<br><a href=\"{}\">See it in ShootX</a></li>\n",
+            "<li style=\"margin:0 0 16px\"><strong>{}</strong><br>{}<br><a href=\"{}\">See it in ShootX</a></li>",
             escape(title),
             escape(sentence),
             escape(link)
@@ -54,7 +54,7 @@ pub fn write(told: &[Told], total: i64, app_url: &Url, unsubscribe_url: &Url) ->
     }
     if let Some(more) = &more {
         let _ = write!(text, "{more}\n\n");
-        let _ = write!(rows, "<li style=\"margin:0 0 16px\">{more}</li>\n");
+        let _ = writeln!(rows, "<li style=\"margin:0 0 16px\">{more}</li>");
     }
     let _ = write!(
         text,

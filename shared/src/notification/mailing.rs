@@ -6,8 +6,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::letter::Told;
 use super::rules::{End, Rows, UNHEARD_MAX, retry_after};
-use super::{GATHER, LATE_MAX, LEASE, NAMED_MAX, ROWS_MAX};
-use crate::ids::{GenerationId, LeaseId, MailId, UserId};
+use super::{GATHER, LATE_MAX, LEASE, rows};
+use crate::ids::{LeaseId, MailId, UserId};
 use crate::jobs::{self, Job, Queue};
 
 /// What a worker finds that a job wakes.
@@ -73,9 +73,9 @@ pub async fn take(pool: &PgPool, user_id: UserId) -> Result<Taken, sqlx::Error> 
     let mut tx = pool.begin().await?;
     let lease_id = LeaseId::generate();
     let Some(mut leased) = lease(&mut tx, user_id, lease_id).await? else { return Ok(Taken::Nothing) };
-    drop_vain(&mut tx, user_id, &leased).await?;
+    rows::drop_vain(&mut tx, user_id, leased.wanted, leased.is_vain()).await?;
     if let Some(mail_id) = leased.mail_id
-        && count(&mut tx, mail_id).await? == 0
+        && rows::count(&mut tx, mail_id).await? == 0
     {
         leased = Leased { mail_id: None, mailed_at: None, unheard: 0, ..leased };
     }
@@ -83,7 +83,7 @@ pub async fn take(pool: &PgPool, user_id: UserId) -> Result<Taken, sqlx::Error> 
         Some(mail_id) => mail_id,
         None => {
             let mail_id = MailId::generate();
-            if gather(&mut tx, user_id, mail_id).await? == 0 {
+            if rows::gather(&mut tx, user_id, mail_id).await? == 0 {
                 rest(&mut tx, user_id, lease_id).await?;
                 tx.commit().await?;
                 return Ok(Taken::Nothing);
@@ -94,9 +94,9 @@ pub async fn take(pool: &PgPool, user_id: UserId) -> Result<Taken, sqlx::Error> 
     let (unheard, tries) = (leased.unheard + 1, leased.tries);
     let dated = fix(&mut tx, user_id, mail_id, unheard, leased.now).await?;
     let mail = Mail {
-        address: address(&mut tx, mail_id).await?,
-        told: list(&mut tx, mail_id).await?,
-        total: count(&mut tx, mail_id).await?,
+        address: rows::address(&mut tx, mail_id).await?,
+        told: rows::list(&mut tx, mail_id).await?,
+        total: rows::count(&mut tx, mail_id).await?,
         user_id,
         mail_id,
         dated,
@@ -113,9 +113,9 @@ pub async fn take(pool: &PgPool, user_id: UserId) -> Result<Taken, sqlx::Error> 
 /// # Errors
 /// Whatever the database says; then the mail is sent again, under the same id, when the lease has expired.
 pub async fn conclude(pool: &PgPool, mail: &Mail, end: End) -> Result<Ended, sqlx::Error> {
-    let rows = end.rows(mail.unheard);
+    let becomes = end.rows(mail.unheard);
     let unheard = if end == End::Refused { mail.unheard - 1 } else { mail.unheard };
-    let tries = if matches!(rows, Rows::Sent | Rows::GivenUp) { 0 } else { mail.tries.saturating_add(1) };
+    let tries = if matches!(becomes, Rows::Sent | Rows::GivenUp) { 0 } else { mail.tries.saturating_add(1) };
     let mut tx = pool.begin().await?;
     // First, because it locks the mailing: what is noted from now on sees how this ended.
     let held = sqlx::query!(
@@ -129,7 +129,7 @@ pub async fn conclude(pool: &PgPool, mail: &Mail, end: End) -> Result<Ended, sql
         mail.user_id as UserId,
         mail.lease_id as LeaseId,
         tries,
-        rows == Rows::Kept,
+        becomes == Rows::Kept,
         unheard,
     )
     .execute(&mut *tx)
@@ -137,8 +137,8 @@ pub async fn conclude(pool: &PgPool, mail: &Mail, end: End) -> Result<Ended, sql
     if held.rows_affected() == 0 {
         return Ok(Ended::LeaseLost);
     }
-    if let Some(state) = rows.state() {
-        end_rows(&mut tx, mail.mail_id, state).await?;
+    if let Some(state) = becomes.state() {
+        rows::end(&mut tx, mail.mail_id, state).await?;
     }
     wake(&mut tx, mail.user_id, tries).await?;
     tx.commit().await?;
@@ -161,50 +161,6 @@ async fn lease(tx: &mut PgConnection, user_id: UserId, lease_id: LeaseId) -> Res
     )
     .fetch_optional(tx)
     .await
-}
-
-/// Ends the rows that nobody is told: those of a user who wants no mail, of generations that she has deleted, those that
-/// would come too late, and those that may have been told often enough.
-async fn drop_vain(tx: &mut PgConnection, user_id: UserId, leased: &Leased) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        update gateway.notification
-        set state = case when not $2 or generations.deleted_at is not null then 'unwanted' else 'given_up' end
-        from public.generations
-        where generations.id = generation_id and notification.user_id = $1
-          and (state = 'waiting' and (not $2 or generations.deleted_at is not null
-                                      or notification.created_at < gateway.now() - make_interval(secs => $3))
-               or state = 'sending' and (not $2 or $4))
-        "#,
-        user_id as UserId,
-        leased.wanted,
-        LATE_MAX.as_secs_f64(),
-        leased.is_vain(),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Puts what waits into a mail; returns how much.
-async fn gather(tx: &mut PgConnection, user_id: UserId, mail_id: MailId) -> Result<u64, sqlx::Error> {
-    let gathered = sqlx::query!(
-        r#"
-        update gateway.notification
-        set state = 'sending', mail_id = $2
-        where (generation_id, event) in (
-            select generation_id, event from gateway.notification
-            where user_id = $1 and state = 'waiting'
-            order by created_at, generation_id
-            limit $3)
-        "#,
-        user_id as UserId,
-        mail_id as MailId,
-        ROWS_MAX,
-    )
-    .execute(tx)
-    .await?;
-    Ok(gathered.rows_affected())
 }
 
 /// Nothing waits: the next row that is noted wakes her mailing.
@@ -246,56 +202,6 @@ async fn fix(
     )
     .fetch_one(tx)
     .await
-}
-
-async fn address(tx: &mut PgConnection, mail_id: MailId) -> Result<Option<SecretString>, sqlx::Error> {
-    let found = sqlx::query_scalar!("select gateway.find_mail_address($1)", mail_id as MailId).fetch_one(tx).await?;
-    Ok(found.map(SecretString::from))
-}
-
-async fn list(tx: &mut PgConnection, mail_id: MailId) -> Result<Vec<Told>, sqlx::Error> {
-    sqlx::query_as!(
-        Told,
-        r#"
-        select generation_id as "generation_id: GenerationId", event = 'completed' as "is_completed!",
-               coalesce(nullif(generations.workflow_name, ''), 'Generation') as "title!",
-               generations.error_message, coalesce(run.outputs_asked, 0::smallint) as "outputs_asked!",
-               coalesce(run.outputs_delivered, 0::smallint) as "outputs_delivered!"
-        from gateway.notification
-        join public.generations on generations.id = generation_id
-        left join gateway.run using (generation_id)
-        where mail_id = $1
-        order by notification.created_at, generation_id
-        limit $2
-        "#,
-        mail_id as MailId,
-        NAMED_MAX,
-    )
-    .fetch_all(tx)
-    .await
-}
-
-async fn count(tx: &mut PgConnection, mail_id: MailId) -> Result<i64, sqlx::Error> {
-    let counting = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from gateway.notification where mail_id = $1 and state = 'sending'"#,
-        mail_id as MailId,
-    );
-    counting.fetch_one(tx).await
-}
-
-async fn end_rows(tx: &mut PgConnection, mail_id: MailId, state: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        update gateway.notification
-        set state = $2, mail_id = case when $2 = 'waiting' then null else mail_id end
-        where mail_id = $1 and state = 'sending'
-        "#,
-        mail_id as MailId,
-        state,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Has the mailing woken after the backoff, or, if this try ended well, when what was noted meanwhile has gathered.

@@ -1,4 +1,4 @@
-//! Telling users by mail how their generations ended. [`store`](note) and [`mailing`] are SQL, the rest is pure.
+//! Telling users by mail how their generations ended. [`letter`], [`unsubscribe`] and the rules are pure, the rest is SQL.
 //!
 //! A row for each end of a generation is the truth; a job of the queue `notify` carries a user's id and is only a wake-up.
 //! The first row of a user that waits makes her mailing wake after [`GATHER`], and one mail tells of all that wait then.
@@ -9,15 +9,18 @@
 
 pub mod letter;
 pub mod mailing;
+mod rows;
 mod rules;
 mod store;
 pub mod unsubscribe;
+mod wake;
 
 use std::time::Duration;
 
 pub use mailing::{Ended, Mail, Taken};
 pub use rules::End;
-pub use store::{note, purge_ended, stop, wake_sleeping};
+pub use store::{note, purge_ended, stop};
+pub use wake::wake_sleeping;
 
 /// How long a user's first row waits for others.
 pub const GATHER: Duration = Duration::from_secs(60);

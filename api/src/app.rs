@@ -12,6 +12,7 @@ use crate::endpoints::files::find_file;
 use crate::endpoints::generate::GenerateApi;
 use crate::endpoints::generations::GenerationsApi;
 use crate::endpoints::health::HealthApi;
+use crate::endpoints::notifications::NotificationsApi;
 use crate::endpoints::problems::find_problem;
 use crate::endpoints::quotes::QuotesApi;
 use crate::endpoints::status::StatusApi;
@@ -41,6 +42,7 @@ type Operations = (
     CreditsApi,
     BillingApi,
     SubscriptionsApi,
+    NotificationsApi,
     WebhookApi,
     StripeWebhookApi,
     HealthApi,
@@ -57,6 +59,7 @@ fn service() -> OpenApiService<Operations, ()> {
         CreditsApi,
         BillingApi,
         SubscriptionsApi,
+        NotificationsApi,
         WebhookApi,
         StripeWebhookApi,
         HealthApi,

@@ -45,6 +45,7 @@ pub struct ApiState {
 /// The part of the configuration that requests are answered by.
 pub(crate) struct Settings {
     pub(crate) webhook_secrets: Vec<SecretString>,
+    pub(crate) unsubscribe_secrets: Vec<SecretString>,
     pub(crate) runpod: RunPodSettings,
     pub(crate) generations: Limits,
     pub(crate) cors_origins: Vec<String>,
@@ -94,6 +95,7 @@ impl ApiState {
         );
         let settings = Arc::new(Settings {
             webhook_secrets: config.webhook_secrets.clone(),
+            unsubscribe_secrets: config.unsubscribe_secrets.clone(),
             runpod: config.runpod.clone(),
             generations: config.limits.generations,
             cors_origins: config.cors_origins.clone(),

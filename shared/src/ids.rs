@@ -36,6 +36,22 @@ pub struct QuoteId(pub Uuid);
 #[sqlx(transparent)]
 pub struct LeaseId(pub Uuid);
 
+/// One mail to one user; its Message-ID is made of it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, FromStr, Serialize, Deserialize, sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct MailId(pub Uuid);
+
+impl MailId {
+    /// A new, random id: it leaves the house, and tells nothing.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
 impl GenerationId {
     /// A new, time-ordered id (`UUIDv7`).
     #[must_use]

@@ -8,15 +8,19 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use ulid::Ulid;
 
-use crate::ids::GenerationId;
+use crate::ids::{GenerationId, UserId};
 
 pub use crate::queue::Queue;
 
-/// What a job carries.
+/// What a job carries: whom or what to look at, and nothing of what is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// The generation to look at.
-    pub generation_id: GenerationId,
+pub enum Job {
+    /// `{"generation_id": ..}`, for [`Queue::Submit`] and [`Queue::Collect`].
+    #[serde(rename = "generation_id")]
+    Generation(GenerationId),
+    /// `{"user_id": ..}`, for [`Queue::Notify`].
+    #[serde(rename = "user_id")]
+    User(UserId),
 }
 
 impl Job {
@@ -43,7 +47,7 @@ pub async fn enqueue(
     connection: &mut PgConnection,
     job_id: &str,
     queue: Queue,
-    generation_id: GenerationId,
+    job: Job,
     delay: TimeDelta,
 ) -> Result<(), sqlx::Error> {
     let seconds = delay.as_seconds_f64().max(0.0);
@@ -54,7 +58,7 @@ pub async fn enqueue(
         "#,
         job_id,
         queue.as_str(),
-        Job { generation_id }.to_bytes(),
+        job.to_bytes(),
         seconds,
     )
     .execute(connection)
@@ -68,7 +72,7 @@ pub async fn enqueue(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn take_due(pool: &PgPool, queue: Queue, limit: i64) -> Result<Vec<GenerationId>, sqlx::Error> {
+pub async fn take_due(pool: &PgPool, queue: Queue, limit: i64) -> Result<Vec<Job>, sqlx::Error> {
     let taken = sqlx::query_scalar!(
         r#"
         update apalis.jobs
@@ -86,7 +90,7 @@ pub async fn take_due(pool: &PgPool, queue: Queue, limit: i64) -> Result<Vec<Gen
     )
     .fetch_all(pool)
     .await?;
-    Ok(taken.iter().filter_map(|job| serde_json::from_slice::<Job>(job).ok()).map(|job| job.generation_id).collect())
+    Ok(taken.iter().filter_map(|job| serde_json::from_slice(job).ok()).collect())
 }
 
 /// How many jobs of one queue are in one status, and how long the oldest due one has waited.
@@ -125,4 +129,20 @@ pub async fn queue_depth(pool: &PgPool) -> Result<Vec<Depth>, sqlx::Error> {
     )
     .fetch_all(pool)
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_job_names_what_it_carries() {
+        let id = Uuid::from_u128(7);
+        for (job, name) in [(Job::Generation(GenerationId(id)), "generation_id"), (Job::User(UserId(id)), "user_id")] {
+            assert_eq!(job.to_bytes(), format!(r#"{{"{name}":"{id}"}}"#).into_bytes());
+            assert_eq!(serde_json::from_slice::<Job>(&job.to_bytes()).expect("what we write we read"), job);
+        }
+    }
 }

@@ -7,11 +7,13 @@ pub enum Queue {
     Submit,
     /// Store what the provider made.
     Collect,
+    /// Tell a user by mail what became of her generations.
+    Notify,
 }
 
 impl Queue {
     /// Every queue there is.
-    pub const ALL: [Self; 2] = [Self::Submit, Self::Collect];
+    pub const ALL: [Self; 3] = [Self::Submit, Self::Collect, Self::Notify];
 
     /// Its name on its jobs.
     #[must_use]
@@ -19,6 +21,7 @@ impl Queue {
         match self {
             Self::Submit => "submit",
             Self::Collect => "collect",
+            Self::Notify => "notify",
         }
     }
 }

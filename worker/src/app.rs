@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use shared::ids::GenerationId;
-use shared::jobs::{self, Queue};
+use shared::jobs::{self, Job, Queue};
 use shared::telemetry::{watch_ledger, watch_process, watch_queues, watch_sizes};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -147,16 +146,20 @@ pub async fn attend_queues(
 
 fn step(queue: Queue, state: &WorkerState) -> Step {
     let state = state.clone();
-    Step::new(queue.as_str(), move |generation_id| {
+    Step::new(queue.as_str(), move |job| {
         let state = state.clone();
-        async move { run_step(queue, &state, generation_id).await }
+        async move { run_step(queue, &state, job).await }
     })
 }
 
-async fn run_step(queue: Queue, state: &WorkerState, generation_id: GenerationId) -> StepResult {
-    match queue {
-        Queue::Submit => steps::submit::submit(state, generation_id).await,
-        Queue::Collect => steps::collect::collect(state, generation_id).await,
+async fn run_step(queue: Queue, state: &WorkerState, job: Job) -> StepResult {
+    match (queue, job) {
+        (Queue::Submit, Job::Generation(id)) => steps::submit::submit(state, id).await,
+        (Queue::Collect, Job::Generation(id)) => steps::collect::collect(state, id).await,
+        (Queue::Notify, Job::User(id)) => steps::notify::notify(state, id).await,
+        (Queue::Submit | Queue::Collect, Job::User(_)) | (Queue::Notify, Job::Generation(_)) => {
+            Err(StepError::Misaddressed)
+        }
     }
 }
 
@@ -170,9 +173,9 @@ pub async fn drain(state: &WorkerState) -> Result<usize, DrainError> {
     for _ in 0..DRAIN_ROUNDS_MAX {
         let mut round = 0;
         for queue in Queue::ALL {
-            for generation_id in jobs::take_due(&state.pool, queue, DRAIN_BATCH).await? {
+            for job in jobs::take_due(&state.pool, queue, DRAIN_BATCH).await? {
                 round += 1;
-                let ran = run_step(queue, state, generation_id).await;
+                let ran = run_step(queue, state, job).await;
                 ran.map_err(|source| DrainError::Step { step: queue.as_str(), source })?;
             }
         }

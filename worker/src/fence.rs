@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use apalis_core::backend::codec::Codec;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use shared::ids::GenerationId;
 use shared::jobs::Job;
 use shared::queue_housekeeping::{End, acknowledge};
 use shared::retry;
@@ -31,21 +30,21 @@ const ACKNOWLEDGE_TRIES_MAX: u32 = 4;
 /// What a step says: the name of its outcome, or why it could not commit.
 pub type StepResult = Result<&'static str, StepError>;
 
-/// One step, ready to be run for any generation.
+/// One step, ready to be run for whatever its jobs carry.
 #[derive(Clone)]
 pub struct Step {
     name: &'static str,
-    run: Arc<dyn Fn(GenerationId) -> BoxFuture<'static, StepResult> + Send + Sync>,
+    run: Arc<dyn Fn(Job) -> BoxFuture<'static, StepResult> + Send + Sync>,
 }
 
 impl Step {
     /// A step under the name of its queue.
     pub fn new<F, Fut>(name: &'static str, run: F) -> Self
     where
-        F: Fn(GenerationId) -> Fut + Send + Sync + 'static,
+        F: Fn(Job) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = StepResult> + Send + 'static,
     {
-        Self { name, run: Arc::new(move |generation_id| run(generation_id).boxed()) }
+        Self { name, run: Arc::new(move |job| run(job).boxed()) }
     }
 
     /// The name of the queue that wakes it.
@@ -137,13 +136,13 @@ impl Outcome {
                     outcome,
                     took_ms,
                     error = error as &dyn std::error::Error,
-                    "step failed; the sweeper will bring its run back"
+                    "step failed; the sweeper will bring its work back"
                 );
             }
             Self::Overran | Self::Panicked => {
-                tracing::error!(outcome, took_ms, "step did not end; the sweeper will bring its run back")
+                tracing::error!(outcome, took_ms, "step did not end; the sweeper will bring its work back")
             }
-            Self::Unreadable => tracing::error!(outcome, "job killed: it carries no generation id"),
+            Self::Unreadable => tracing::error!(outcome, "job killed: it carries no id of ours"),
             Self::TooManyAttempts => tracing::error!(outcome, "job killed: each worker that ran it before has died"),
         }
     }
@@ -184,6 +183,7 @@ impl Fence {
             job_id = %fetched.job_id,
             attempt = fetched.attempt,
             generation_id = tracing::field::Empty,
+            user_id = tracing::field::Empty,
             request_id = tracing::field::Empty,
             trace_id = tracing::field::Empty,
         );
@@ -212,9 +212,12 @@ impl Fence {
             return Outcome::TooManyAttempts;
         }
         let Payload::Job(job) = fetched.payload else { return Outcome::Unreadable };
-        tracing::Span::current().record("generation_id", tracing::field::display(job.generation_id));
+        match job {
+            Job::Generation(id) => tracing::Span::current().record("generation_id", tracing::field::display(id)),
+            Job::User(id) => tracing::Span::current().record("user_id", tracing::field::display(id)),
+        };
         let run = self.step.run.clone();
-        let step = AssertUnwindSafe(async move { run(job.generation_id).await }).catch_unwind();
+        let step = AssertUnwindSafe(async move { run(job).await }).catch_unwind();
         match tokio::time::timeout(self.step_time_max, step).await {
             Ok(Ok(Ok(label))) => Outcome::Ended(label),
             Ok(Ok(Err(error))) => Outcome::Failed(error),

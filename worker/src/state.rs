@@ -8,6 +8,8 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
 use shared::ledger::Thresholds;
+use shared::mail::{MailSetupError, Mailer};
+use shared::notification::Notify;
 use shared::retention;
 use shared::runpod::{RunPod, SetupError};
 use shared::workflow;
@@ -31,6 +33,8 @@ pub struct WorkerState {
     pub webhooks_enabled: bool,
     /// Where payments are made, if credits are sold.
     pub stripe: Option<Stripe>,
+    /// What tells users how their generations ended, if mail is on.
+    pub mailer: Option<Mailer>,
     /// From when on something about the money is odd.
     pub anomalies: Thresholds,
     /// How long pictures are kept.
@@ -48,6 +52,8 @@ pub enum StateError {
     Inputs(#[from] FetchError),
     #[error("the provider of payments cannot be called")]
     Billing(#[from] StripeSetupError),
+    #[error("mail cannot be sent")]
+    Mail(#[from] MailSetupError),
     #[error("the graphs are faulty: {}", .0.join("; "))]
     Graphs(Vec<String>),
 }
@@ -67,10 +73,17 @@ impl WorkerState {
             webhook_secrets: config.webhook_secrets.clone().into(),
             webhooks_enabled: config.webhooks_enabled,
             stripe: config.billing.as_ref().map(Stripe::new).transpose()?,
+            mailer: config.mail.as_ref().map(|mail| Mailer::new(mail, &config.public_url)).transpose()?,
             anomalies: config.anomalies,
             retention: config.retention,
             pool,
             clock,
         })
+    }
+
+    /// Whether users are told by mail.
+    #[must_use]
+    pub fn notify(&self) -> Notify {
+        if self.mailer.is_some() { Notify::ByMail } else { Notify::Nobody }
     }
 }

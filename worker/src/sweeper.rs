@@ -1,8 +1,9 @@
-//! Finds what nothing else will move: overdue runs, runs of dead workers, runs whose job was lost.
+//! Finds what nothing else will move: overdue runs, runs of dead workers, runs and mailings whose job was lost.
 
 use std::time::Duration;
 
 use shared::generation::{lease, wake};
+use shared::notification;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +40,14 @@ async fn wake(state: &WorkerState) -> Result<usize, sqlx::Error> {
     if woken > 0 {
         tracing::warn!(woken, "runs had lost their jobs");
     }
-    Ok(woken)
+    if state.mailer.is_none() {
+        return Ok(woken);
+    }
+    let mailings = notification::wake_sleeping(&state.pool, limit(BATCH)).await?;
+    if mailings > 0 {
+        tracing::warn!(mailings, "mailings had lost their jobs");
+    }
+    Ok(woken + mailings)
 }
 
 /// One sweep; returns how many runs it moved or woke.

@@ -11,6 +11,7 @@ mod generate_pictures;
 pub(crate) mod generations;
 pub(crate) mod health;
 mod input_schema;
+pub(crate) mod notifications;
 mod parameter_schema;
 pub(crate) mod problems;
 pub(crate) mod quotes;
@@ -39,6 +40,8 @@ pub(crate) enum Tag {
     Credits,
     /// Buying credits, once or by a plan.
     Billing,
+    /// Mails about generations.
+    Notifications,
     /// Where the provider calls back.
     Webhooks,
     /// Whether the service works.

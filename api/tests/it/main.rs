@@ -21,6 +21,7 @@ mod key_rotation;
 mod key_set_faults;
 mod limits;
 mod list_generations;
+mod notifications;
 mod observation;
 mod problems;
 mod quote_bounds;

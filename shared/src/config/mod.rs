@@ -7,6 +7,7 @@ mod anomalies;
 mod billing;
 mod endpoints;
 mod limits;
+mod mail;
 mod read;
 mod reader;
 mod retention;
@@ -27,6 +28,7 @@ use url::Url;
 
 pub use billing::Billing;
 pub use limits::ApiLimits;
+pub use mail::{Mail, MailSecurity, MailServer};
 use reader::Reader;
 pub use traces::Traces;
 
@@ -78,6 +80,10 @@ pub struct Config {
     pub billing: Option<Billing>,
     /// Where spans are sent, if anywhere.
     pub traces: Option<Traces>,
+    /// How users are told that their generations ended, where they are.
+    pub mail: Option<Mail>,
+    /// Sign the links that stop such mails, also those sent before mail was switched off. Derived from the webhook secrets.
+    pub unsubscribe_secrets: Vec<SecretString>,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

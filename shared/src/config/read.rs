@@ -6,10 +6,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls, Traces};
+use super::{ApiLimits, Billing, Config, Database, Mail, Process, Storage, StorageBackend, Supabase, Tls, Traces};
 use super::{endpoints, rules, secret};
 use crate::ledger::Thresholds;
 use crate::retention::Settings as Retention;
+
+/// What the secrets of links that stop mails are derived for.
+const UNSUBSCRIBE_LABEL: &str = "shootx unsubscribe links v1";
 
 impl Config {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
@@ -19,6 +22,9 @@ impl Config {
         let webhooks_enabled = reader.parsed("WEBHOOKS", "on or off", "on", rules::switch);
         let runpod = endpoints::runpod(reader);
         let storage = Storage::read(reader, webhook_secrets.first());
+        let unsubscribe_secrets: Vec<SecretString> =
+            webhook_secrets.iter().map(|secret| secret::derived(Some(secret), UNSUBSCRIBE_LABEL)).collect();
+        let mail = Mail::read(reader, &unsubscribe_secrets);
         let mut config = Self {
             database: Database::read(reader),
             public_url,
@@ -55,6 +61,8 @@ impl Config {
             anomalies: Thresholds::read(reader),
             traces: Traces::read(reader),
             retention: Retention::read(reader),
+            mail,
+            unsubscribe_secrets,
             warnings: Vec::new(),
         };
         config.warnings = rules::warnings(&config);

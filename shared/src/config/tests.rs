@@ -107,13 +107,16 @@ fn each_malformed_setting_is_named_and_its_value_is_not() {
         ("GENERATE_RATE_PER_MINUTE", "-1"),
         ("OUTPUT_RETENTION_DAYS", "leaked"),
         ("CLEANUP", "leaked"),
+        ("SMTP_URL", "smtps://u:leaked@mail.example.com/leaked"),
+        ("MAIL_FROM", "leaked"),
+        ("APP_URL", "http://leaked.example.com"),
     ];
     let text = problems(&wrong);
     for (name, _) in wrong {
         assert!(text.contains(&format!("\n  {name} ")), "{name} is not in {text}");
     }
     assert!(!text.to_lowercase().contains("leaked"), "{text}");
-    assert!(text.starts_with("21 wrong in the settings"), "{text}");
+    assert!(text.starts_with("24 wrong in the settings"), "{text}");
 }
 
 #[test]
@@ -163,6 +166,9 @@ fn settings_that_need_each_other_are_asked_for_by_name() {
     assert!(problems(&[("TLS_CERT", "/etc/cert.pem")]).contains("TLS_KEY is needed by TLS_CERT"));
     assert!(problems(&[("TLS_KEY", "/etc/key.pem")]).contains("TLS_CERT is needed by TLS_KEY"));
     assert!(problems(&[("STORAGE_BACKEND", "local")]).contains("STORAGE_DIR is needed"));
+    let mail = problems(&[("SMTP_URL", "smtps://u:p@mail.example.com")]);
+    assert!(mail.contains("MAIL_FROM is not set") && mail.contains("APP_URL is not set"), "{mail}");
+    assert!(problems(&[("MAIL_FROM", "a@example.com")]).contains("MAIL_FROM is set, but SMTP_URL is not"));
 }
 
 #[test]

@@ -185,7 +185,7 @@ async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 3
         &fingerprint[..],
         new.response,
         new_job_id(),
-        Job { generation_id: new.id }.to_bytes(),
+        Job::Generation(new.id).to_bytes(),
         if new.admitted { 0.0 } else { new.limits.step_seconds() },
         RATE_WINDOW.as_secs_f64(),
         QUEUE_ALLOWANCE.as_seconds_f64(),

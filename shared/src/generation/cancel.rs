@@ -8,6 +8,7 @@ use super::lifecycle::{self, InvalidTransition};
 use super::webhook::POLL_CHANNEL;
 use super::{Event, Generation, find, store};
 use crate::ids::{GenerationId, UserId};
+use crate::notification::Notify;
 use crate::telemetry::timed;
 
 /// Why a cancel could not be carried out.
@@ -42,7 +43,7 @@ pub async fn request_cancel(
 
 async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
     let transition = lifecycle::next(&leased.run, Event::CancelRequested, leased.now())?;
-    store::commit(pool, leased, &transition, &[]).await?;
+    store::commit(pool, leased, &transition, &[], Notify::Nobody).await?;
     Ok(())
 }
 

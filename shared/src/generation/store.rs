@@ -8,8 +8,10 @@ use super::message::message;
 use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
 use crate::ids::{GenerationId, LeaseId};
+use crate::jobs::{self, Job};
+use crate::ledger;
+use crate::notification::{self, Notify};
 use crate::telemetry::{self, timed};
-use crate::{jobs, ledger};
 
 /// A look that found nothing new; there are many of them, and none is worth a row.
 const UNEVENTFUL: &str = "provider_pending";
@@ -23,7 +25,8 @@ pub enum Committed {
     LeaseLost,
 }
 
-/// Writes a transition, its outputs, refund, event and next job together, and gives the lease back.
+/// Writes a transition, its outputs, refund, event, next job and what is to be told of it together, and gives the lease
+/// back.
 ///
 /// # Errors
 /// Whatever the database says; then nothing is written.
@@ -32,10 +35,11 @@ pub async fn commit(
     leased: &Leased,
     transition: &Transition,
     outputs: &[StoredOutput],
+    notify: Notify,
 ) -> Result<Committed, sqlx::Error> {
     let committed = timed("commit", async {
         let mut tx = pool.begin().await?;
-        let committed = commit_in(&mut tx, leased, transition, outputs).await?;
+        let committed = commit_in(&mut tx, leased, transition, outputs, notify).await?;
         tx.commit().await?;
         Ok(committed)
     })
@@ -48,12 +52,13 @@ pub async fn commit(
     Ok(committed)
 }
 
-/// [`commit`] between begin and end. Locks the run first, then the credits.
+/// [`commit`] between begin and end. Locks the run first, then the credits, then the user's mailing.
 async fn commit_in(
     tx: &mut PgConnection,
     leased: &Leased,
     transition: &Transition,
     outputs: &[StoredOutput],
+    notify: Notify,
 ) -> Result<Committed, sqlx::Error> {
     let run = &transition.run;
     let job_id = transition.job.map(|_| jobs::new_job_id());
@@ -66,12 +71,13 @@ async fn commit_in(
         let stored = output::list(&mut *tx, run.generation_id).await?;
         settle_generation(tx, transition, &stored).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
+        notification::note(tx, run, notify).await?;
     }
     if transition.kind != UNEVENTFUL {
         record_event(tx, transition).await?;
     }
     if let (Some(job), Some(job_id)) = (transition.job, job_id) {
-        jobs::enqueue(tx, &job_id, job.queue, run.generation_id, job.delay).await?;
+        jobs::enqueue(tx, &job_id, job.queue, Job::Generation(run.generation_id), job.delay).await?;
     }
     Ok(Committed::Written)
 }

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use super::Stage;
 use crate::ids::GenerationId;
-use crate::jobs::{self, Queue};
+use crate::jobs::{self, Job, Queue};
 use crate::telemetry::timed;
 
 /// A job is missed only when it is overdue by this much.
@@ -51,7 +51,7 @@ async fn wake(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
     for run in &sleeping {
         let queue = if run.stage == Stage::Collecting { Queue::Collect } else { Queue::Submit };
         let job_id = jobs::new_job_id();
-        jobs::enqueue(&mut tx, &job_id, queue, run.generation_id, TimeDelta::zero()).await?;
+        jobs::enqueue(&mut tx, &job_id, queue, Job::Generation(run.generation_id), TimeDelta::zero()).await?;
         sqlx::query!(
             "update gateway.run set job_id = $2, wake_at = gateway.now() where generation_id = $1",
             run.generation_id as GenerationId,

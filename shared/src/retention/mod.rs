@@ -45,6 +45,8 @@ pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
 pub const PAYMENT_EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
 /// How long a checkout is kept that nobody paid, after it expired.
 pub const PURCHASES_KEPT: TimeDelta = TimeDelta::days(30);
+/// Notifications that were sent or given up.
+pub const NOTIFICATIONS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How long jobs are kept that were done.
 pub const JOBS_DONE_KEPT: Duration = Duration::from_hours(24);
 /// How long jobs are kept that failed or were killed: somebody may want to know why.
@@ -82,6 +84,8 @@ pub enum Kind {
     PaymentEvents,
     /// Checkouts that nobody paid.
     Purchases,
+    /// What users were told by mail, or would have been.
+    Notifications,
     /// Rows of the queue's workers that are gone.
     Workers,
     /// Rows of the queue's jobs that ended.
@@ -90,12 +94,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which a round takes them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::IdempotencyKeys,
         Self::Quotes,
         Self::Events,
         Self::PaymentEvents,
         Self::Purchases,
+        Self::Notifications,
         Self::Workers,
         Self::Jobs,
         Self::RemovedUsers,
@@ -119,6 +124,7 @@ impl Kind {
             Self::Events => "events",
             Self::PaymentEvents => "payment_events",
             Self::Purchases => "purchases",
+            Self::Notifications => "notifications",
             Self::Workers => "workers",
             Self::Jobs => "jobs",
         }

@@ -3,8 +3,8 @@
 use sqlx::PgPool;
 
 use super::{
-    BATCH, BATCHES_MAX, EVENTS_KEPT, JOBS_DONE_KEPT, JOBS_FAILED_KEPT, Kind, Mode, PAYMENT_EVENTS_KEPT, PURCHASES_KEPT,
-    WORKERS_KEPT, seconds,
+    BATCH, BATCHES_MAX, EVENTS_KEPT, JOBS_DONE_KEPT, JOBS_FAILED_KEPT, Kind, Mode, NOTIFICATIONS_KEPT,
+    PAYMENT_EVENTS_KEPT, PURCHASES_KEPT, WORKERS_KEPT, seconds,
 };
 use crate::queue_housekeeping::{forget_workers, purge_finished};
 
@@ -37,6 +37,7 @@ async fn batch(pool: &PgPool, kind: Kind, limit: i64, apply: bool) -> Result<i64
         Kind::Events => events(pool, limit, apply).await,
         Kind::PaymentEvents => payment_events(pool, limit, apply).await,
         Kind::Purchases => purchases(pool, limit, apply).await,
+        Kind::Notifications => notifications(pool, limit, apply).await,
         Kind::Workers => forget_workers(pool, WORKERS_KEPT, limit, apply).await,
         Kind::Jobs => purge_finished(pool, JOBS_DONE_KEPT, JOBS_FAILED_KEPT, limit, apply).await,
         Kind::RemovedUsers | Kind::ExpiredOutputs | Kind::DeletedGenerations | Kind::UnusedInputs | Kind::Orphans => {
@@ -145,6 +146,29 @@ async fn purchases(pool: &PgPool, limit: i64, apply: bool) -> Result<i64, sqlx::
         limit,
         apply,
         seconds(PURCHASES_KEPT),
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Nothing that is still to be told, or about which it is not known whether it was.
+async fn notifications(pool: &PgPool, limit: i64, apply: bool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        with due as (
+            select generation_id, event from gateway.notification
+            where state not in ('waiting', 'sending') and created_at <= gateway.now() - make_interval(secs => $3)
+            limit $1
+        ), gone as (
+            delete from gateway.notification
+            where $2::boolean and (generation_id, event) in (select generation_id, event from due)
+            returning 1
+        )
+        select case when $2 then (select count(*) from gone) else (select count(*) from due) end as "rows!"
+        "#,
+        limit,
+        apply,
+        seconds(NOTIFICATIONS_KEPT),
     )
     .fetch_one(pool)
     .await

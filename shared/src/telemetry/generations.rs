@@ -21,6 +21,7 @@ pub fn count_begun(queue: Queue, run: &Run, now: DateTime<Utc>) {
     let since = match queue {
         Queue::Submit => Some(run.accepted_at).filter(|_| run.attempt == 1),
         Queue::Collect => run.result_at,
+        Queue::Notify => None,
     };
     if let Some(since) = since.filter(|_| run.tries == 0) {
         histogram!(names::ENQUEUE_TO_START_SECONDS, "queue" => queue.as_str()).record(seconds(since, now));

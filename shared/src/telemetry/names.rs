@@ -61,6 +61,10 @@ pub const CLEANUP_REMOVED_BYTES_TOTAL: &str = "shootx_cleanup_removed_bytes_tota
 /// Labels: none.
 pub const CLEANUP_AGE_SECONDS: &str = "shootx_cleanup_age_seconds";
 /// Labels: `outcome`.
+pub const MAILS_TOTAL: &str = "shootx_mails_total";
+/// Labels: none.
+pub const MAIL_SECONDS: &str = "shootx_mail_seconds";
+/// Labels: `outcome`.
 pub const JWKS_FETCHES_TOTAL: &str = "shootx_jwks_fetches_total";
 /// Labels: `outcome`.
 pub const TRACE_SPANS_TOTAL: &str = "shootx_trace_spans_total";
@@ -161,6 +165,8 @@ pub(super) fn describe() {
         Unit::Seconds,
         "How long ago a worker, any of them, came to the end of cleaning up"
     );
+    describe_counter!(MAILS_TOTAL, "Mails to users that were tried, by outcome");
+    describe_histogram!(MAIL_SECONDS, Unit::Seconds, "Duration of handing a mail to the mail server");
     describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
     describe_counter!(
         TRACE_SPANS_TOTAL,

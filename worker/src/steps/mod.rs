@@ -2,6 +2,7 @@
 
 pub mod collect;
 mod keeper;
+pub mod notify;
 mod pictures;
 mod submission;
 pub mod submit;
@@ -31,6 +32,9 @@ pub enum StepError {
     /// Our bug: the step saw something that cannot happen.
     #[error("the step saw what cannot happen")]
     Invalid(#[from] InvalidTransition),
+    /// Our bug: a queue was given a job of another.
+    #[error("the job is of another queue")]
+    Misaddressed,
 }
 
 /// Outcome of a step that found nothing to do: another one was faster, or the run has moved on.
@@ -77,13 +81,13 @@ async fn commit(
     outputs: &[StoredOutput],
 ) -> Result<Committed, sqlx::Error> {
     for tries in 1..COMMIT_TRIES_MAX {
-        match store::commit(&state.pool, leased, transition, outputs).await {
+        match store::commit(&state.pool, leased, transition, outputs, state.notify()).await {
             Err(error) => tracing::warn!(generation_id = %leased.run.generation_id, %error, "not committed yet"),
             committed => return committed,
         }
         tokio::time::sleep(retry::delay(tries)).await;
     }
-    store::commit(&state.pool, leased, transition, outputs).await
+    store::commit(&state.pool, leased, transition, outputs, state.notify()).await
 }
 
 fn log(leased: &Leased, transition: &Transition) {

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use shared::config::Database;
 use shared::db;
 use shared::ids::GenerationId;
-use shared::jobs::{self, Queue};
+use shared::jobs::{self, Job, Queue};
 use shootx_worker::app::{RunError, attend_queues};
 use shootx_worker::fence::{Step, StepResult};
 use shootx_worker::queue::Settings;
@@ -76,7 +76,7 @@ impl Bench {
     pub(crate) async fn enqueue_in(&self, delay: TimeDelta) -> (String, GenerationId) {
         let (job_id, generation_id) = (jobs::new_job_id(), GenerationId::generate());
         let mut connection = self.pool.acquire().await.unwrap();
-        jobs::enqueue(&mut connection, &job_id, Queue::Submit, generation_id, delay).await.unwrap();
+        jobs::enqueue(&mut connection, &job_id, Queue::Submit, Job::Generation(generation_id), delay).await.unwrap();
         (job_id, generation_id)
     }
 
@@ -197,7 +197,8 @@ impl Calls {
         Fut: Future<Output = StepResult> + Send + 'static,
     {
         let calls = self.clone();
-        Step::new("submit", move |generation_id| {
+        Step::new("submit", move |job| {
+            let Job::Generation(generation_id) = job else { panic!("{job:?} is of no generation") };
             calls.0.lock().unwrap().push((generation_id, Instant::now()));
             then(generation_id)
         })

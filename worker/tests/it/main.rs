@@ -22,6 +22,7 @@ mod inputs;
 mod large_inputs;
 mod lives;
 mod logs;
+mod mail;
 mod money;
 mod operations;
 mod processes;

@@ -12,6 +12,7 @@ use shared::generation::webhook_url::{self, WebhookRef};
 use shared::generation::{Callback, Event, lifecycle};
 use shared::ids::GenerationId;
 use shared::images::{ImageStore, LocalStore};
+use shared::notification::Notify;
 use sqlx::PgPool;
 use url::Url;
 use uuid::Uuid;
@@ -90,5 +91,5 @@ pub(crate) fn webhook_address(
 
 async fn commit(pool: &PgPool, leased: &Leased, event: Event, outputs: &[StoredOutput]) {
     let transition = lifecycle::next(&leased.run, event, leased.now()).unwrap();
-    assert_eq!(store::commit(pool, leased, &transition, outputs).await.unwrap(), Committed::Written);
+    assert_eq!(store::commit(pool, leased, &transition, outputs, Notify::Nobody).await.unwrap(), Committed::Written);
 }

@@ -89,7 +89,7 @@ const SCHEMAS_THERE: &str = "select array_agg(nspname::text) from pg_namespace
     where nspname !~ '^pg_' and nspname not in ('information_schema', 'auth', 'storage', 'extensions')";
 
 const COLUMN_GRANTS: &str = "select array_agg(format('%s.%s %s %s %s', nspname, relname, grantee::regrole,
-      case privilege_type when 'INSERT' then 'a' when 'UPDATE' then 'w' else privilege_type end, attname))
+      case privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a' when 'UPDATE' then 'w' else privilege_type end, attname))
     from pg_attribute a join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace, aclexplode(attacl)
     where nspname in ('public', 'gateway', 'apalis', 'storage')";
 

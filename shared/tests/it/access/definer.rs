@@ -11,6 +11,7 @@ async fn nobody_calls_our_functions() {
         "select gateway.list_shared_emails()",
         "select gateway.list_shown_pictures(array[auth.uid()])",
         "select gateway.note_removed_user()",
+        "select gateway.find_mail_address(gen_random_uuid())",
         "select gateway.normal_email('ada@example.com')",
         "select gateway.open_profile()",
         "select gateway.guard_ledger()",
@@ -48,15 +49,15 @@ async fn a_user_can_make_nothing_that_others_would_find() {
 
 #[tokio::test]
 async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look() {
-    // Every function of ours fixes it; with the owner's rights there are none but four for triggers, the one that tells
-    // the worker which users share a mailbox, and the one that tells which pictures profiles and projects show.
+    // Every function of ours fixes it; with the owner's rights there are none but four for triggers, and three that tell
+    // which users share a mailbox, where one mail goes, and which pictures profiles and projects show.
     const LOOSE: &str = "select coalesce(array_agg(oid::regprocedure::text), '{}') from pg_proc
         where pronamespace = 'gateway'::regnamespace and 'search_path=\"\"' <> all (coalesce(proconfig, '{}'))";
     const DEFINERS: &str =
         "select array_agg(p.oid::regprocedure::text order by p.oid::regprocedure::text) from pg_proc p
         where prosecdef and pronamespace in ('public'::regnamespace, 'gateway'::regnamespace, 'apalis'::regnamespace)";
     const RETURNS: &str = "select bool_and(prorettype = 'trigger'::regtype) from pg_proc
-        where prosecdef and proname not in ('list_shared_emails', 'list_shown_pictures') and pronamespace = 'gateway'::regnamespace";
+        where prosecdef and proname not in ('list_shared_emails', 'find_mail_address', 'list_shown_pictures') and pronamespace = 'gateway'::regnamespace";
     for kind in KINDS {
         let world = World::shared(kind).await;
         assert_eq!(value::<Vec<String>>(world.pool(), LOOSE).await, Vec::<String>::new());
@@ -64,6 +65,7 @@ async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look
             value::<Vec<String>>(world.pool(), DEFINERS).await,
             [
                 "gateway.count_open_runs()",
+                "gateway.find_mail_address(uuid)",
                 "gateway.guard_ledger()",
                 "gateway.list_shared_emails()",
                 "gateway.list_shown_pictures(uuid[])",

@@ -47,5 +47,8 @@ insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, ex
 insert into gateway.stored_object (path, user_id) values ('{own}/inputs/a.png', '{own}');
 insert into gateway.removed_user (user_id, removed_at, next_at) values ('{own}', now(), now());
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
+insert into gateway.notification (generation_id, event, user_id, created_at)
+  values ('{own_generation}', 'completed', '{own}', now());
+insert into gateway.mailing (user_id) values ('{own}');
 insert into storage.objects (bucket_id, name) values
   ('shootx-images', '{own}/uploads/a.png'), ('shootx-images', '{own}/{own_generation}/1.webp');

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 47] = [
+pub(super) const RELATIONS: [Relation; 49] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -142,6 +142,14 @@ pub(super) const RELATIONS: [Relation; 47] = [
           join gateway.subscription as s using (user_id) where user_id = '{own}' limit 1",
     )
     .clearing('a', "delete from gateway.invoice where provider_id = 'in_{own}'"),
+    Relation::new("gateway.mailing", "user_id = '{own}'", "tries", "(user_id) values ('{own}')")
+        .clearing('a', "delete from gateway.mailing where user_id = '{own}'"),
+    Relation::new(
+        "gateway.notification",
+        "generation_id = '{own_generation}'",
+        "state",
+        "(generation_id, event, user_id, created_at) values ('{own_spare}', 'failed', '{own}', now())",
+    ),
     Relation::new(
         "gateway.output",
         "generation_id = '{own_generation}'",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::credits::Credits;
 use shared::generation::{AcceptError, Accepted, Stage, Status};
 use shared::ids::{GenerationId, UserId};
-use shared::jobs::{self, Queue};
+use shared::jobs::{self, Job, Queue};
 
 use super::{World, request};
 
@@ -17,7 +17,7 @@ async fn accepting_takes_the_price_and_leaves_everything_that_follows_from_it() 
     assert_eq!((seen.status, seen.stage, seen.progress), (Status::Processing, Some(Stage::Queued), 0));
     assert_eq!((seen.price, seen.refunded), (Some(Credits::new(2)), Credits::ZERO));
     assert_eq!(world.balance().await, 98);
-    assert_eq!(jobs::take_due(&world.worker, Queue::Submit, 10).await.unwrap(), [id]);
+    assert_eq!(jobs::take_due(&world.worker, Queue::Submit, 10).await.unwrap(), [Job::Generation(id)]);
     world.reconcile().await;
 }
 

@@ -8,6 +8,7 @@ use shared::generation::output::StoredOutput;
 use shared::generation::store::commit;
 use shared::generation::{AcceptError, Accepted, Event, NewGeneration, accept, admit, lease, lifecycle};
 use shared::ids::{GenerationId, UserId};
+use shared::notification::Notify;
 use shared::workflow::Request;
 use uuid::Uuid;
 
@@ -76,7 +77,7 @@ impl World {
         let transition = lifecycle::next(&leased.run, event, leased.now()).unwrap();
         let path = format!("{}/{id}/1.webp", self.user);
         let stored = StoredOutput { path: path.clone(), ..output(self, 1) };
-        commit(&self.worker, &leased, &transition, &[stored]).await.unwrap();
+        commit(&self.worker, &leased, &transition, &[stored], Notify::Nobody).await.unwrap();
         (id, path)
     }
 }

@@ -6,8 +6,9 @@ use shared::credits::Credits;
 use shared::generation::lease::{self, LEASE};
 use shared::generation::store::{Committed, commit};
 use shared::generation::{Event, Stage, Status, lifecycle, wake};
-use shared::jobs::{self, Queue};
+use shared::jobs::{self, Job, Queue};
 use shared::ledger;
+use shared::notification::Notify;
 
 use super::{World, output};
 
@@ -80,8 +81,14 @@ async fn settling_stores_outputs_and_refunds_what_is_missing_once() {
     let leased = lease::for_collection(&world.worker, id).await.unwrap().expect("collecting");
     let event = Event::Collected { delivered: 1, code: "unusable_output" };
     let transition = lifecycle::next(&leased.run, event, leased.now()).unwrap();
-    assert_eq!(commit(&world.worker, &leased, &transition, &[output(&world, 1)]).await.unwrap(), Committed::Written);
-    assert_eq!(commit(&world.worker, &leased, &transition, &[output(&world, 1)]).await.unwrap(), Committed::LeaseLost);
+    assert_eq!(
+        commit(&world.worker, &leased, &transition, &[output(&world, 1)], Notify::Nobody).await.unwrap(),
+        Committed::Written
+    );
+    assert_eq!(
+        commit(&world.worker, &leased, &transition, &[output(&world, 1)], Notify::Nobody).await.unwrap(),
+        Committed::LeaseLost
+    );
     let seen = world.seen(id).await;
     assert_eq!((seen.status, seen.progress, seen.refunded), (Status::Completed, 100, Credits::new(1)));
     assert_eq!((seen.output_paths, seen.links.len()), (vec![format!("{}/g/1.webp", world.user)], 1));
@@ -111,6 +118,6 @@ async fn a_lost_job_is_replaced_but_a_live_one_is_not_doubled() {
     sqlx::query("delete from apalis.jobs").execute(world.database.pool()).await.unwrap();
     assert_eq!(wake::wake_sleeping(&world.worker, 10).await.unwrap(), 1);
     assert_eq!(wake::wake_sleeping(&world.worker, 10).await.unwrap(), 0, "woken once");
-    assert_eq!(jobs::take_due(&world.worker, Queue::Submit, 10).await.unwrap(), [id]);
+    assert_eq!(jobs::take_due(&world.worker, Queue::Submit, 10).await.unwrap(), [Job::Generation(id)]);
     world.reconcile().await;
 }

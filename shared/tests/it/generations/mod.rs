@@ -20,6 +20,7 @@ use shared::generation::{
 };
 use shared::ids::{GenerationId, UserId};
 use shared::ledger;
+use shared::notification::Notify;
 use shared::workflow::{Dialect, Request};
 use sqlx::PgPool;
 
@@ -109,7 +110,7 @@ impl World {
 
     async fn commit(&self, leased: &Leased, event: Event) -> Committed {
         let transition = lifecycle::next(&leased.run, event, leased.now()).unwrap();
-        commit(&self.worker, leased, &transition, &[]).await.unwrap()
+        commit(&self.worker, leased, &transition, &[], Notify::Nobody).await.unwrap()
     }
 
     /// Brings a fresh generation into the provider's hands.

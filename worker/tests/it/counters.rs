@@ -68,8 +68,10 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
     ("shootx_payment_events_recovered_total", &[], "select count(*) from gateway.payment_event where recovered"),
 ];
 
-/// Counters of what leaves no row: refusals, traffic, calls that changed nothing, other servers' doings.
-const NOT_IN_THE_DATABASE: [&str; 13] = [
+/// Counters of what leaves no row: refusals, traffic, calls that changed nothing, what was removed, other servers' doings.
+const NOT_IN_THE_DATABASE: [&str; 16] = [
+    "shootx_cleanup_removed_bytes_total",
+    "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",
     "shootx_http_requests_total",
     "shootx_input_fetches_total",
@@ -82,6 +84,7 @@ const NOT_IN_THE_DATABASE: [&str; 13] = [
     "shootx_steps_total",
     "shootx_storage_calls_total",
     "shootx_throttled_total",
+    "shootx_trace_spans_total",
     "shootx_wal_bytes_total",
 ];
 

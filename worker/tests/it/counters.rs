@@ -69,7 +69,7 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
 ];
 
 /// Counters of what leaves no row: refusals, traffic, calls that changed nothing, what was removed, other servers' doings.
-const NOT_IN_THE_DATABASE: [&str; 16] = [
+const NOT_IN_THE_DATABASE: [&str; 17] = [
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",
@@ -77,6 +77,7 @@ const NOT_IN_THE_DATABASE: [&str; 16] = [
     "shootx_input_fetches_total",
     "shootx_jwks_fetches_total",
     "shootx_leases_lost_total",
+    "shootx_mails_total",
     "shootx_payment_calls_total",
     "shootx_payment_webhooks_total",
     "shootx_provider_calls_total",

@@ -352,6 +352,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/unsubscribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask whether mails shall stop
+         * @description A page with a button, for whoever follows the link in a mail. Changes nothing.
+         */
+        get: operations["find_unsubscription"];
+        put?: never;
+        /**
+         * Stop mails about generations
+         * @description What the button of the page sends, or the user's mail program by itself (RFC 8058, one click). A body is not read.
+         *     Repeating it changes nothing; the user can switch mails on again in her settings.
+         */
+        post: operations["create_unsubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/webhook/comfyui": {
         parameters: {
             query?: never;
@@ -422,7 +447,7 @@ export interface paths {
         };
         /**
          * Whether it can work
-         * @description The database answers and has every migration that this release needs.
+         * @description The database answers and has every migration that this release needs, and the process is not about to stop.
          */
         get: operations["find_readiness"];
         put?: never;
@@ -5218,6 +5243,224 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "a part of the service does not answer at present",
                      *       "instance": "/api/v1/subscriptions/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/resume",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_unsubscription: {
+        parameters: {
+            query?: {
+                /** @description The user. */
+                u?: string;
+                /** @description The signature of her id. */
+                s?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-signature",
+                     *       "title": "No valid signature",
+                     *       "status": 401,
+                     *       "detail": "the signature is missing, wrong or expired",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "invalid-signature",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_unsubscription: {
+        parameters: {
+            query?: {
+                /** @description The user. */
+                u?: string;
+                /** @description The signature of her id. */
+                s?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": string;
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-signature",
+                     *       "title": "No valid signature",
+                     *       "status": 401,
+                     *       "detail": "the signature is missing, wrong or expired",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "invalid-signature",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/notifications/unsubscribe",
                      *       "code": "unavailable",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }

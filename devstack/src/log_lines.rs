@@ -3,7 +3,19 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Subscriber, dispatcher};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Makes `subscriber` this thread's, as long as what comes back lives.
+///
+/// Another one is registered beside it: as long as there is one alone, `tracing` asks the thread that comes to a line of
+/// code first whether anybody listens, and believes it for all threads. That may be the thread of a test beside this one.
+#[must_use]
+pub fn on_this_thread(subscriber: impl Subscriber + Send + Sync + 'static) -> (DefaultGuard, Dispatch) {
+    let beside = Dispatch::new(NoSubscriber::default());
+    (dispatcher::set_default(&Dispatch::new(subscriber)), beside)
+}
 
 /// Log lines. Clones share them.
 #[derive(Clone, Default)]

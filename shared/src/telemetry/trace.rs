@@ -66,7 +66,7 @@ impl RequestTrace {
             return;
         }
         TraceContextExt::span(&self.span.context()).update_name(format!("{method} {route}"));
-        self.span.record("http.route", route).record("http.response.status_code", status);
+        self.span.record("http.route", route).record("http.response.status_code", i64::from(status));
         if status >= 500 {
             self.span.record("otel.status_code", "ERROR");
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use devstack::builders::model;
 use devstack::client::Answer;
-use devstack::log_lines::LogLines;
+use devstack::log_lines::{LogLines, on_this_thread};
 use devstack::otlp_receiver::OtlpReceiver;
 use devstack::test_stack::{TestStack, TestUser};
 use reqwest::Method;
@@ -16,7 +16,6 @@ use serde_json::Value;
 use shared::config::{Config, LogFormat, Process};
 use shared::telemetry::{self, Traces};
 use simulators::{RunPodOptions, Time};
-use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
 
 use crate::processes::{PATIENCE, Worker, free_address, until};
@@ -91,13 +90,13 @@ async fn every_line_of_a_generation_and_what_its_provider_is_sent_carry_the_fron
     stack.reconcile().await;
 }
 
-/// Has this process's API send its spans, as long as the guard lives.
-fn exported(stack: &TestStack) -> (tracing::subscriber::DefaultGuard, Traces) {
+/// Has this process's API send its spans, as long as what comes back lives.
+fn exported(stack: &TestStack) -> (impl Sized, Traces) {
     let config = Config::from_vars(Process::Api, &|name| stack.worker_environment.get(name).cloned()).unwrap();
     let traces = Traces::start(config.traces.as_ref(), "shootx-api").unwrap();
     let filter = "off".parse().unwrap();
     let subscriber = telemetry::subscriber(LogFormat::Json, filter, LogLines::default(), &traces);
-    (subscriber.set_default(), traces)
+    (on_this_thread(subscriber), traces)
 }
 
 /// A span of this name and service, in the front end's trace or linked to it.

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use devstack::log_lines::on_this_thread;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanProcessor};
 use tracing::Instrument;
-use tracing::subscriber::with_default;
 
 use super::*;
 use crate::config::LogFormat;
@@ -76,7 +76,8 @@ fn spans_are_exported_with_parents_and_links_and_never_show_in_log_lines() {
     let writer = kept.clone();
     let filter = "warn,shared=debug".parse().expect("a filter");
     let subscriber = subscriber(LogFormat::Json, filter, move || writer.clone(), &traces);
-    let (request, step, sent) = with_default(subscriber, || {
+    let (request, step, sent) = {
+        let _listening = on_this_thread(subscriber);
         let request = RequestTrace::begin("POST", "id-1", Some(caller()));
         request.answered("POST", "/generate", 503);
         let log = tracing::info_span!("step", trace_id = %request.context().trace_id());
@@ -87,7 +88,7 @@ fn spans_are_exported_with_parents_and_links_and_never_show_in_log_lines() {
         let sent = futures::executor::block_on(sent).result.expect("it is ok").expect("it is exported");
         step.ended("submitted", false);
         (request.context(), step.context(), sent)
-    });
+    };
 
     let (spans, log) = kept.0.lock().expect("nobody panicked").clone();
     let find = |context: TraceContext| {

@@ -121,6 +121,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/generations/{generation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a generation
+         * @description Its outputs, everything that was given for it, and pictures that no other generation of the caller's uses are
+         *     removed for good; what it cost stays in the statement. One that is not final must be cancelled first. May be
+         *     repeated.
+         */
+        delete: operations["delete_generation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows": {
         parameters: {
             query?: never;
@@ -713,6 +735,12 @@ export interface components {
              * @description When it became final. Null until then.
              */
             completed_at: string | null;
+            /**
+             * Format: date-time
+             * @description When its outputs were removed because they were older than they are kept; `image_urls` is empty since then.
+             *     Null until then.
+             */
+            outputs_expired_at: string | null;
         };
         /**
          * GenerationPage
@@ -1278,7 +1306,7 @@ export interface components {
          * @description The stable name of a problem: the last part of its `type`, and its `code`.
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "debt-open" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "billing-disabled" | "offer-not-found" | "quote-not-found" | "method-not-allowed" | "request-timeout" | "already-subscribed" | "subscription-ended" | "quote-expired" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
+        ProblemCode: "malformed-request" | "invalid-token" | "invalid-signature" | "insufficient-credits" | "debt-open" | "forbidden" | "user-mismatch" | "anonymous-user" | "no-profile" | "not-found" | "project-not-found" | "billing-disabled" | "offer-not-found" | "quote-not-found" | "method-not-allowed" | "request-timeout" | "generation-open" | "already-subscribed" | "subscription-ended" | "quote-expired" | "payload-too-large" | "unsupported-media-type" | "unsupported-picture" | "invalid-request" | "idempotency-key-reused" | "rate-limited" | "too-many-generations" | "internal-error" | "queue-full" | "unavailable";
         /**
          * ProblemFault
          * @description One fault of a body.
@@ -2446,7 +2474,8 @@ export interface operations {
                      *         "linen"
                      *       ],
                      *       "created_at": "2026-05-04T09:30:00Z",
-                     *       "completed_at": "2026-05-04T09:30:24Z"
+                     *       "completed_at": "2026-05-04T09:30:24Z",
+                     *       "outputs_expired_at": null
                      *     }
                      */
                     "application/json": components["schemas"]["Generation"];
@@ -2608,7 +2637,8 @@ export interface operations {
                      *           "campaign_name": null,
                      *           "tags": [],
                      *           "created_at": "2026-05-04T09:30:00Z",
-                     *           "completed_at": null
+                     *           "completed_at": null,
+                     *           "outputs_expired_at": null
                      *         }
                      *       ],
                      *       "next": null
@@ -2771,7 +2801,8 @@ export interface operations {
                      *       "campaign_name": null,
                      *       "tags": [],
                      *       "created_at": "2026-05-04T09:30:00Z",
-                     *       "completed_at": "2026-05-04T09:30:03Z"
+                     *       "completed_at": "2026-05-04T09:30:03Z",
+                     *       "outputs_expired_at": null
                      *     }
                      */
                     "application/json": components["schemas"]["Generation"];
@@ -2876,6 +2907,157 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "a part of the service does not answer at present",
                      *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41/cancel",
+                     *       "code": "unavailable",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_generation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id from the answer to `generate`. */
+                generation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted, now or before. */
+            204: {
+                headers: {
+                    /** @description What is left: `r` requests now, all of them in `t` seconds. */
+                    RateLimit?: string;
+                    /** @description The rate: `q` requests in `w` seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    /** @description Always `Bearer`. */
+                    "WWW-Authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid-token",
+                     *       "title": "No valid token",
+                     *       "status": 401,
+                     *       "detail": "a valid access token of a signed-in user is required",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "invalid-token",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/not-found",
+                     *       "title": "Not found",
+                     *       "status": 404,
+                     *       "detail": "there is nothing here that you may see",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "not-found",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The generation is under way */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/generation-open",
+                     *       "title": "The generation is under way",
+                     *       "status": 409,
+                     *       "detail": "the generation is under way: cancel it first",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "generation-open",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/rate-limited",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "too many requests",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/internal-error",
+                     *       "title": "Internal error",
+                     *       "status": 500,
+                     *       "detail": "the request could not be completed",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
+                     *       "code": "internal-error",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/api/v1/generations/01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41",
                      *       "code": "unavailable",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }

@@ -46,7 +46,7 @@ async fn a_deleted_user_leaves_no_row_and_no_object() {
 
     assert!(stack.supabase.delete_user(user.id()).await);
     assert_eq!(tables_that_know(&stack, user.id()).await, ["gateway.removed_user"]);
-    assert_eq!(clean(&stack, &[Kind::RemovedUsers], Mode::Look).await.unwrap().of(Kind::RemovedUsers).count, 4);
+    assert_eq!(clean(&stack, &[Kind::RemovedUsers], Mode::Look).await.unwrap().of(Kind::RemovedUsers).count, 6);
     housekeeping::clean_up(&stack.worker).await.unwrap();
     let hers =
         |stack: &TestStack| objects(stack).into_iter().filter(|path| path.contains(&user.id().to_string())).count();

@@ -8,7 +8,7 @@ use super::{DAY, bytes, objects};
 use crate::generations::delivered;
 use crate::operations::operate;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn it_counts_unless_it_is_told_to_remove() {
     let stack = TestStack::builder().set("OUTPUT_RETENTION_DAYS", "30").start().await;
     let user = stack.user().await;

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test test-security test-money bench check openapi client sqlx test-live fmt build
+.PHONY: help demo run stop test test-security test-money test-ops bench check openapi client sqlx test-live fmt build
 
 # Queries are checked against the committed cache, so that nothing needs a database to compile.
 export SQLX_OFFLINE := true
@@ -29,6 +29,9 @@ test-security: preflight ## Make every attack the tests know, at length, and pri
 
 test-money: preflight ## Move credits in every way at random, at length, against a model; prints each seed
 	@scripts/test-money
+
+test-ops: preflight ## Try what operators rely on: alerts, dashboards, counters, commands; prints a summary
+	@scripts/test-ops
 
 bench: preflight ## Measure on this machine and print each figure beside its reference (ARGS=--help)
 	@$(CARGO) run --quiet --release --package devstack --bin bench -- $(ARGS)

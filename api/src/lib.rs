@@ -7,6 +7,7 @@
 
 mod app;
 mod auth;
+mod certificate;
 mod connections;
 mod document;
 mod endpoints;

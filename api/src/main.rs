@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let config = Config::from_env(Process::Api)?;
-    telemetry::init(config.log_format)?;
+    let traces = telemetry::init(&config, "shootx-api")?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -68,9 +68,12 @@ async fn run() -> anyhow::Result<()> {
     let pool = db::pool(&config.database, "shootx-api")?;
     db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
+    tokio::spawn(telemetry::watch_process(pool.clone()));
     let acceptor = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
     serve(state, acceptor, stopped()?).await?;
-    if tokio::time::timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
+    let closing = tokio::time::timeout(CLOSE_TIMEOUT, pool.close());
+    let (closed, ()) = tokio::join!(closing, traces.flush());
+    if closed.is_err() {
         tracing::warn!("stopped while a database connection was still in use");
     }
     tracing::info!("stopped");

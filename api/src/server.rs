@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::app::build;
+use crate::certificate;
 use crate::connections::{GuardedAcceptor, Room};
 use crate::state::ApiState;
 
@@ -62,7 +63,9 @@ pub fn accept_on(listener: TcpListener, tls: Option<&Tls>, limits: &ApiLimits) -
     // Below TLS: a handshake that never ends is a slow connection, too.
     let acceptor = GuardedAcceptor::new(acceptor, Room::new(limits));
     let Some(tls) = tls else { return Ok(acceptor.boxed()) };
-    let certificate = RustlsCertificate::new().cert(read("TLS_CERT", &tls.cert)?).key(read("TLS_KEY", &tls.key)?);
+    let shown = read("TLS_CERT", &tls.cert)?;
+    certificate::show_end(&shown);
+    let certificate = RustlsCertificate::new().cert(shown).key(read("TLS_KEY", &tls.key)?);
     let config = RustlsConfig::new().fallback(certificate);
     Ok(acceptor.rustls(config.into_stream().map_err(ServeError::Tls)?).boxed())
 }

@@ -8,6 +8,7 @@
 //! - [`picture_host`]: a web server for pictures that a request names by address.
 //! - [`contact_sheet`]: many pictures on one.
 //! - [`log_lines`]: what was logged, for tests that read it.
+//! - [`foreign_tool`]: programs of others that tests run; [`otlp_receiver`]: one that takes spans.
 //! - [`shop`]: what is on sale there, and how it is paid.
 //! - [`books`]: what only the database tells.
 //!
@@ -19,8 +20,10 @@ pub mod bucket;
 pub mod builders;
 pub mod client;
 pub mod contact_sheet;
+pub mod foreign_tool;
 pub mod graph_endpoint;
 pub mod log_lines;
+pub mod otlp_receiver;
 pub mod picture_host;
 pub mod postgres;
 pub mod samples;

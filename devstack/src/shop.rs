@@ -1,5 +1,6 @@
 //! What is on sale on one machine, and how the services reach the payment simulator. SQL.
 
+use anyhow::{Context, ensure};
 use simulators::payments::PaymentsHandle;
 use simulators::{PaymentsOptions, Time};
 use sqlx::PgPool;
@@ -76,6 +77,19 @@ pub async fn stock(pool: &PgPool) -> Result<Plans, sqlx::Error> {
         monthly: plan("Pro", "29.00", "monthly").await?,
         yearly: plan("Pro, by the year", "290.00", "yearly").await?,
     })
+}
+
+/// Pays on the page that a checkout leads to, as its button does; the page's address.
+///
+/// # Errors
+/// When there is no checkout, or its page does not take the payment.
+pub async fn pay(checkout: &Answer) -> anyhow::Result<String> {
+    ensure!(checkout.status == 201, "the checkout was refused: {}", checkout.body);
+    let url = checkout.body["checkout_url"].as_str().context("a checkout has an address")?;
+    let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+    let paid = browser.post(format!("{url}/pay")).send().await?;
+    ensure!(paid.status() == 303, "the page answered {}", paid.status());
+    Ok(url.to_owned())
 }
 
 /// The provider's session that a checkout leads to.

@@ -1,8 +1,8 @@
 //! The domain of ShootX: what a generation is, what it costs, and how it lives.
 //!
 //! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
-//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`retention`], [`jobs`],
-//! [`db`].
+//! Ports: [`runpod`], [`images`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`], [`retention`],
+//! [`operations`], [`jobs`], [`db`].
 
 pub mod base64_text;
 pub mod billing;
@@ -18,6 +18,7 @@ pub mod images;
 pub mod jobs;
 pub mod ledger;
 mod loopback;
+pub mod operations;
 pub mod pricing;
 pub mod provider;
 pub mod queue;

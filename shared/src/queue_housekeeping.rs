@@ -87,6 +87,16 @@ pub async fn hand_back(pool: &PgPool, prefix: &str) -> Result<u64, sqlx::Error> 
     Ok(handed.rows_affected())
 }
 
+/// Seconds since any worker was last seen; `None` if there has been none.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn seconds_since_a_worker_was_seen(pool: &PgPool) -> Result<Option<f64>, sqlx::Error> {
+    sqlx::query_scalar!("select extract(epoch from now() - max(last_seen))::float8 from apalis.workers")
+        .fetch_one(pool)
+        .await
+}
+
 /// Kills at most `limit` jobs that were locked longer ago than any step may take, though their worker lives.
 /// The sweeper gives their runs new ones.
 ///

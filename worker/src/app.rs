@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::ids::GenerationId;
 use shared::jobs::{self, Queue};
-use shared::telemetry::{watch_ledger, watch_queues};
+use shared::telemetry::{watch_ledger, watch_process, watch_queues, watch_sizes};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -96,6 +96,11 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
     loops.spawn(async move {
         stop.run_until_cancelled(watch_queues(seen)).await;
         "queue gauges"
+    });
+    let (measured, stop) = (state.pool.clone(), stopping.clone());
+    loops.spawn(async move {
+        stop.run_until_cancelled(async { tokio::join!(watch_process(measured.clone()), watch_sizes(measured)) }).await;
+        "database gauges"
     });
     let (booked, thresholds, stop) = (state.pool.clone(), state.anomalies, stopping.clone());
     loops.spawn(async move {

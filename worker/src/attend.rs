@@ -13,17 +13,19 @@ use shared::runpod::{Failure, FailureCode, ProviderError, Report, Retry};
 
 use crate::state::WorkerState;
 use crate::steps::submit::retry_in;
-use crate::steps::{Keeper, StepError, conclude, trace};
+use crate::steps::{Keeper, StepError, conclude, traced};
 
 /// Acts for one leased run and commits what came of it.
 ///
 /// # Errors
 /// Only if nothing could be committed.
-pub async fn attend(state: &WorkerState, leased: &Leased) -> Result<&'static str, StepError> {
-    trace(leased);
-    let _keeper = Keeper::start(&state.pool, leased);
-    let event = act(state, leased).await?;
-    conclude(state, leased, event, &[]).await
+pub async fn attend(state: &WorkerState, step: &'static str, leased: &Leased) -> Result<&'static str, StepError> {
+    traced(step, leased, async {
+        let _keeper = Keeper::start(&state.pool, leased);
+        let event = act(state, leased).await?;
+        conclude(state, leased, event, &[]).await
+    })
+    .await
 }
 
 /// What is to be said of the run now.
@@ -81,13 +83,13 @@ fn find_lost_answer(leased: &Leased, jobs: &[Attempt]) -> Event {
 
 /// Asks the provider for every job this run may have there; the first to be completed wins.
 async fn look(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) -> Result<Event, StepError> {
-    let mut seen = Seen::default();
+    let (mut seen, runpod) = (Seen::default(), state.runpod.within(leased.run.trace()));
     for job in jobs {
         match budget::take_slot(&state.pool, &leased.run.endpoint, "status", STATUS_PER_SECOND).await? {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return Ok(Event::ProviderPending),
         }
-        match state.runpod.status(&leased.run.endpoint, &job.provider_job_id).await {
+        match runpod.status(&leased.run.endpoint, &job.provider_job_id).await {
             Ok(Report::Completed(..)) => {
                 let others: Vec<_> =
                     jobs.iter().filter(|other| other.provider_job_id != job.provider_job_id).cloned().collect();
@@ -134,8 +136,9 @@ impl Seen {
 
 /// Asks the provider to stop jobs that nobody waits for any more. Best effort: a late result changes nothing.
 async fn call_off(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) {
+    let runpod = state.runpod.within(leased.run.trace());
     for job in jobs {
-        if let Err(error) = state.runpod.cancel(&leased.run.endpoint, &job.provider_job_id).await {
+        if let Err(error) = runpod.cancel(&leased.run.endpoint, &job.provider_job_id).await {
             tracing::warn!(generation_id = %leased.run.generation_id, %error, "a provider job was not cancelled");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Any number of workers do this side by side: events and grants are taken row by row, and all of it may be repeated.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use shared::billing::event::{self, DueEvent, Subject};
@@ -11,10 +11,12 @@ use shared::ledger::debt;
 use shared::provider::ProviderError;
 use shared::retry;
 use shared::telemetry::names;
+use shared::telemetry::trace::StepTrace;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::state::WorkerState;
 
@@ -112,7 +114,19 @@ async fn follow_up(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error>
     let (taken, mut under_way) = (due.len(), JoinSet::new());
     for event in due {
         let (pool, stripe) = (pool.clone(), stripe.clone());
-        under_way.spawn(async move { follow(&pool, &stripe, &event).await });
+        let trace = StepTrace::begin("billing", None);
+        trace.about("event_id", &event.event_id);
+        let trace_id = trace.context().trace_id();
+        let span = tracing::info_span!("step", step = "billing", event_id = event.event_id, %trace_id);
+        let (begun, exported) = (Instant::now(), trace.span());
+        let followed = async move {
+            let label = follow(&pool, &stripe, &event).await?;
+            trace.ended(label, label == "error");
+            let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(kind = event.kind, object_id = event.object_id, outcome = label, took_ms, "followed up");
+            Ok::<(), sqlx::Error>(())
+        };
+        under_way.spawn(followed.instrument(exported).instrument(span));
     }
     while let Some(followed) = under_way.join_next().await {
         followed.expect("following an event up does not panic")?;
@@ -120,7 +134,7 @@ async fn follow_up(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error>
     Ok(taken)
 }
 
-async fn follow(pool: &PgPool, stripe: &Stripe, event: &DueEvent) -> Result<(), sqlx::Error> {
+async fn follow(pool: &PgPool, stripe: &Stripe, event: &DueEvent) -> Result<&'static str, sqlx::Error> {
     let outcome = match Subject::of(&event.kind) {
         Some(subject) => billing::apply(pool, stripe, subject, (&event.kind, &event.object_id)).await,
         // Of a release that knew more kinds.
@@ -134,14 +148,7 @@ async fn follow(pool: &PgPool, stripe: &Stripe, event: &DueEvent) -> Result<(), 
         Err(error) => put_off(pool, event, &error).await?,
     };
     counter!(names::PAYMENT_EVENTS_TOTAL, "kind" => event.kind.clone(), "outcome" => label).increment(1);
-    tracing::info!(
-        event_id = event.event_id,
-        kind = event.kind,
-        object_id = event.object_id,
-        outcome = label,
-        "followed up"
-    );
-    Ok(())
+    Ok(label)
 }
 
 async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<&'static str, sqlx::Error> {

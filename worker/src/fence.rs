@@ -185,6 +185,7 @@ impl Fence {
             attempt = fetched.attempt,
             generation_id = tracing::field::Empty,
             request_id = tracing::field::Empty,
+            trace_id = tracing::field::Empty,
         );
         let tracker = self.under_way.clone();
         let run = async move {

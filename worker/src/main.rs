@@ -52,12 +52,13 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let (config, pool) = connect()?;
-    telemetry::init(config.log_format)?;
+    let traces = telemetry::init(&config, "shootx-worker")?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     db::ensure_current(&pool).await?;
     telemetry::serve_metrics(config.metrics_bind)?;
+    metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
     let state = WorkerState::from_config(&config, pool, Clock::system())?;
     let settings = Settings { concurrency: config.worker_concurrency, ..Settings::default() };
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
@@ -75,6 +76,7 @@ async fn run() -> anyhow::Result<()> {
         Ok(()) => tracing::info!("worker stopped"),
         Err(error) => tracing::error!(error = error as &dyn std::error::Error, "worker ended"),
     }
+    traces.flush().await;
     Ok(ended?)
 }
 

@@ -1,6 +1,6 @@
 //! Asks the provider about runs that are due, and at once about those that were rung for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shared::generation::lease::{self, Leased};
 use shared::generation::webhook::POLL_CHANNEL;
@@ -94,9 +94,17 @@ async fn attend_one(state: &WorkerState, step: &'static str, leased: Leased) {
         step,
         attempt = leased.run.attempt,
         generation_id = tracing::field::Empty,
-        request_id = tracing::field::Empty
+        request_id = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
     );
-    let outcome = async { named(attend::attend(state, &leased).await) }.instrument(span).await;
+    let outcome = async {
+        let begun = Instant::now();
+        let outcome = named(attend::attend(state, step, &leased).await);
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(outcome, took_ms, "step ended");
+        outcome
+    };
+    let outcome = outcome.instrument(span).await;
     metrics::counter!(names::STEPS_TOTAL, "step" => step, "outcome" => outcome).increment(1);
 }
 

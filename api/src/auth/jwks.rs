@@ -10,7 +10,9 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use shared::clock::Clock;
+use shared::telemetry::{Called, call, names};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::Instrument;
 use url::Url;
 
 /// A set is used this long without asking again: what the issuer's own cache header says.
@@ -121,7 +123,7 @@ impl Jwks {
         };
         // A task of its own: a request that is dropped midway would end a fetch that others wait for, and leave no trace
         // of it, so that the next made-up key id would ask the issuer again.
-        let refreshing = tokio::spawn(self.clone().refresh(attempt, seen, now));
+        let refreshing = tokio::spawn(self.clone().refresh(attempt, seen, now).in_current_span());
         if let Err(error) = refreshing.await {
             tracing::error!(error = &error as &dyn std::error::Error, "fetching the signing keys was broken off");
         }
@@ -143,10 +145,9 @@ impl Jwks {
         {
             return;
         }
-        let result = self.fetch().await;
+        let Called { result, outcome, .. } = call("sign-in", "keys", |_| "error", self.fetch()).await;
         *attempt = Some(Attempt { at: now, succeeded: result.is_ok() });
-        metrics::counter!(shared::telemetry::names::JWKS_FETCHES_TOTAL, "outcome" => if result.is_ok() { "ok" } else { "error" })
-            .increment(1);
+        metrics::counter!(names::JWKS_FETCHES_TOTAL, "outcome" => outcome).increment(1);
         match result {
             Ok(keys) => {
                 tracing::info!(keys = keys.len(), "the signing keys were fetched");

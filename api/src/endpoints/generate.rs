@@ -122,6 +122,7 @@ async fn start(
     let id = GenerationId::generate();
     let response = accepted_body(state, id, request, price);
     let kind = request.workflow.kind;
+    let traceparent = seen.trace().to_string();
     let mut new = NewGeneration {
         id,
         user_id,
@@ -129,6 +130,7 @@ async fn start(
         price,
         seed: rand::rng().random_range(0..=SEED_MAX),
         request_id: seen.request_id(),
+        traceparent: Some(&traceparent),
         key,
         response: &response,
         limits: state.settings.generations,

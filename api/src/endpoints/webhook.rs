@@ -14,10 +14,11 @@ use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::{ApiResponse, OpenApi};
 use shared::generation::{Noted, note_webhook, webhook_url};
 use shared::runpod::ProviderJobId;
-use shared::telemetry::names;
+use shared::telemetry::{TraceContext, names};
 
 use super::{Tag, responses};
 use crate::error::{ApiError, Code};
+use crate::http::Seen;
 use crate::job_id::JobIdScanner;
 use crate::state::ApiState;
 
@@ -38,6 +39,7 @@ impl WebhookApi {
     async fn note_webhook(
         &self,
         state: Data<&ApiState>,
+        seen: Data<&Seen>,
         /// The generation.
         g: Query<Option<String>>,
         /// The attempt.
@@ -48,7 +50,7 @@ impl WebhookApi {
         s: Query<Option<String>>,
         body: Body,
     ) -> Result<WebhookAnswer, ApiError> {
-        let outcome = note(&state, [g.0, a.0, e.0, s.0], body).await;
+        let outcome = note(&state, &seen, [g.0, a.0, e.0, s.0], body).await;
         let label = match &outcome {
             Ok(()) => "noted",
             Err(ApiError::InvalidSignature) => "refused",
@@ -59,7 +61,7 @@ impl WebhookApi {
     }
 }
 
-async fn note(state: &ApiState, link: [Option<String>; 4], body: Body) -> Result<(), ApiError> {
+async fn note(state: &ApiState, seen: &Seen, link: [Option<String>; 4], body: Body) -> Result<(), ApiError> {
     let [Some(g), Some(a), Some(e), Some(s)] = link else { return Err(ApiError::InvalidSignature) };
     let link =
         webhook_url::verify(&state.settings.webhook_secrets, &g, &a, &e, &s).map_err(|_| ApiError::InvalidSignature)?;
@@ -69,15 +71,18 @@ async fn note(state: &ApiState, link: [Option<String>; 4], body: Body) -> Result
     let job_id = read_job_id(body).await;
     let job_id = job_id.as_ref().map(ProviderJobId::as_str);
     match note_webhook(&state.pool, &link, job_id).await? {
-        Noted::Noted { request_id } => {
+        Noted::Noted { request_id, traceparent } => {
             // The request that was paid for, not this one: the log of a generation is one thread.
+            let trace = traceparent.as_deref().and_then(TraceContext::parse);
             tracing::info!(
                 generation_id = %link.generation_id,
                 run_request_id = request_id,
+                run_trace_id = trace.map(|trace| display(trace.trace_id())),
                 attempt = link.attempt,
                 with_id = job_id.is_some(),
                 "the provider called"
             );
+            seen.note_run(request_id, trace);
             Ok(())
         }
         Noted::Refused => Err(ApiError::InvalidSignature),

@@ -12,7 +12,7 @@ use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "3600";
 const METHODS: &str = "GET, POST";
-const HEADERS_IN: &str = "Authorization, Content-Type, Idempotency-Key, X-Request-Id";
+const HEADERS_IN: &str = "Authorization, Content-Type, Idempotency-Key, X-Request-Id, traceparent";
 const HEADERS_OUT: &str = "Location, Retry-After, Idempotent-Replayed, RateLimit, RateLimit-Policy, X-Request-Id";
 
 /// Answers preflights and marks the answers that pages of the listed origins may read.

@@ -9,7 +9,8 @@ mod throttle;
 use std::sync::{Arc, OnceLock};
 
 use shared::ids::UserId;
-use shared::telemetry::RequestId;
+use shared::telemetry::trace::RequestTrace;
+use shared::telemetry::{RequestId, TraceContext};
 
 use crate::limits::RateFields;
 
@@ -26,18 +27,39 @@ pub(crate) struct Seen(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     request_id: RequestId,
+    trace: RequestTrace,
+    /// The request and the trace that this one is about, where it is about another: a webhook.
+    run: OnceLock<(String, Option<TraceContext>)>,
     user_id: OnceLock<UserId>,
     rate: OnceLock<RateFields>,
 }
 
 impl Seen {
-    fn new(request_id: RequestId) -> Self {
-        Self(Arc::new(Inner { request_id, user_id: OnceLock::new(), rate: OnceLock::new() }))
+    fn new(request_id: RequestId, trace: RequestTrace) -> Self {
+        let (run, user_id, rate) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { request_id, trace, run, user_id, rate }))
     }
 
     /// The id of this request.
     pub(crate) fn request_id(&self) -> &str {
         self.0.request_id.as_str()
+    }
+
+    /// The span of this request.
+    pub(crate) fn trace(&self) -> TraceContext {
+        self.0.trace.context()
+    }
+
+    /// Notes which request asked for what this one tells of.
+    pub(crate) fn note_run(&self, request_id: String, trace: Option<TraceContext>) {
+        if let Some(trace) = trace {
+            self.0.trace.link(trace);
+        }
+        self.0.run.get_or_init(|| (request_id, trace));
+    }
+
+    fn run(&self) -> Option<&(String, Option<TraceContext>)> {
+        self.0.run.get()
     }
 
     /// Notes who turned out to be asking.

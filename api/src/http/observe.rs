@@ -1,4 +1,4 @@
-//! One log line and two metrics for every request. Neither bodies nor tokens nor query strings are written down.
+//! One log line, one span and two metrics for every request. Neither bodies nor tokens nor query strings are written down.
 
 use std::io;
 use std::time::Instant;
@@ -8,8 +8,10 @@ use http_body::Body as _;
 use http_body_util::combinators::BoxBody;
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem::{Body, Endpoint, IntoResponse, Middleware, PathPattern, Request, Response};
-use shared::telemetry::{RequestId, names};
+use shared::telemetry::trace::RequestTrace;
+use shared::telemetry::{RequestId, TRACEPARENT, TraceContext, names};
 use tracing::Instrument;
+use tracing::field::display;
 
 use super::{Routes, Seen};
 
@@ -39,12 +41,15 @@ impl<E: Endpoint> Endpoint for Observed<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let seen = Seen::new(RequestId::accept(request.header(REQUEST_ID)));
-        request.set_data(seen.clone());
         let method = label(request.method());
+        let request_id = RequestId::accept(request.header(REQUEST_ID));
+        let trace = RequestTrace::begin(method, request_id.as_str(), caller_of(request.headers()));
+        let seen = Seen::new(request_id, trace.clone());
+        request.set_data(seen.clone());
         let bytes_in = content_length(request.headers());
-        let span = tracing::info_span!("request", request_id = seen.request_id());
-        let outcome = self.inner.call(request).instrument(span.clone()).await;
+        let trace_id = trace.context().trace_id();
+        let span = tracing::info_span!("request", request_id = seen.request_id(), %trace_id);
+        let outcome = self.inner.call(request).instrument(span.clone()).instrument(trace.span()).await;
         let mut response = outcome.map_or_else(poem::Error::into_response, IntoResponse::into_response);
         let bytes_out = size(&mut response);
         if let Ok(value) = HeaderValue::from_str(seen.request_id()) {
@@ -53,10 +58,24 @@ impl<E: Endpoint> Endpoint for Observed<E> {
         let route = self.routes.name(response.data::<PathPattern>());
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
+        trace.answered(method, &route, status);
         span.in_scope(|| {
-            let user_id = seen.user_id().map(tracing::field::display);
+            let user_id = seen.user_id().map(display);
             let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(method, route, status, duration_ms, user_id, bytes_in, bytes_out, "answered");
+            let run_request_id = seen.run().map(|(request_id, _)| request_id);
+            let run_trace_id = seen.run().and_then(|(_, trace)| Some(display(trace.as_ref()?.trace_id())));
+            tracing::info!(
+                method,
+                route,
+                status,
+                duration_ms,
+                user_id,
+                bytes_in,
+                bytes_out,
+                run_request_id,
+                run_trace_id,
+                "answered"
+            );
         });
         metrics::histogram!(names::HTTP_REQUEST_SECONDS, "route" => route.clone()).record(elapsed.as_secs_f64());
         metrics::counter!(names::HTTP_REQUESTS_TOTAL, "route" => route, "method" => method, "status" => status.to_string())
@@ -77,6 +96,13 @@ fn label(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
+}
+
+/// The span that the caller calls from, if it says so once, and in the one form there is.
+fn caller_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    TraceContext::parse(value.to_str().ok()?)
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

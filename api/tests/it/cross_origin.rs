@@ -22,7 +22,9 @@ async fn a_listed_page_may_send_and_read() {
     let stack = Stack::with(&[("CORS_ORIGINS", OURS)]).await;
     let preflight = ask(&stack, Method::OPTIONS, OURS).await.expecting(204);
     assert_eq!(preflight.header("access-control-allow-origin"), OURS);
-    assert!(preflight.header("access-control-allow-headers").contains("Idempotency-Key"));
+    for header in ["Idempotency-Key", "X-Request-Id", "traceparent"] {
+        assert!(preflight.header("access-control-allow-headers").contains(header), "{header}");
+    }
     assert!(preflight.header("access-control-allow-methods").contains("POST"));
     let answer = ask(&stack, Method::POST, OURS).await.expecting(401);
     assert_eq!(answer.header("access-control-allow-origin"), OURS);

@@ -26,6 +26,7 @@ mod problems;
 mod quote_bounds;
 mod quotes;
 mod tokens;
+mod traces;
 mod transport;
 mod validation;
 mod webhook;

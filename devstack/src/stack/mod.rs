@@ -45,6 +45,13 @@ pub struct StackOptions {
     pub generation_time: Duration,
 }
 
+/// Where the processes of a stack show their metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub api: SocketAddr,
+    pub workers: Vec<SocketAddr>,
+}
+
 /// A running system. [`Stack::stop`] ends it in order; dropping it ends it at once.
 pub struct Stack {
     /// Where the API is.
@@ -55,6 +62,8 @@ pub struct Stack {
     pub pool: PgPool,
     /// One line for each part that can be looked at: its name and its address.
     pub addresses: Vec<(&'static str, String)>,
+    /// Where each process shows its metrics.
+    pub metrics: Metrics,
     // Dropped in this order: the processes before what they talk to.
     children: Vec<Child>,
     stand_ins: StandIns,
@@ -102,6 +111,7 @@ impl Stack {
             auth: stand_ins.auth.clone(),
             pool: database.pool.clone(),
             addresses,
+            metrics: Metrics { api: metrics[0], workers: metrics[1..].to_vec() },
             children,
             stand_ins,
             database,

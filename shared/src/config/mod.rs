@@ -12,6 +12,7 @@ mod reader;
 mod retention;
 mod rules;
 mod secret;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use url::Url;
 pub use billing::Billing;
 pub use limits::ApiLimits;
 use reader::Reader;
+pub use traces::Traces;
 
 use crate::ledger::Thresholds;
 use crate::retention::Settings as Retention;
@@ -71,6 +73,8 @@ pub struct Config {
     pub retention: Retention,
     /// How credits are sold, where they are.
     pub billing: Option<Billing>,
+    /// Where spans are sent, if anywhere.
+    pub traces: Option<Traces>,
     /// Settings that are allowed but probably not meant: to be logged at start.
     pub warnings: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::reader::Reader;
-use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls};
+use super::{ApiLimits, Billing, Config, Database, Process, Storage, StorageBackend, Supabase, Tls, Traces};
 use super::{endpoints, rules, secret};
 use crate::ledger::Thresholds;
 use crate::retention::Settings as Retention;
@@ -46,6 +46,7 @@ impl Config {
             limits: ApiLimits::read(reader),
             billing: Billing::read(reader),
             anomalies: Thresholds::read(reader),
+            traces: Traces::read(reader),
             retention: Retention::read(reader),
             warnings: Vec::new(),
         };

@@ -187,9 +187,44 @@ fn a_value_may_come_from_a_file_but_not_from_both() {
 }
 
 #[test]
+fn spans_go_nowhere_unless_a_receiver_is_named() {
+    assert!(read(Process::Worker, &[]).expect("complete settings").traces.is_none());
+    let changes = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example.com/otlp"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20YTpi==, x-tenant = shootx"),
+        ("OTEL_TRACES_SAMPLE_RATIO", "0.25"),
+    ];
+    let traces = read(Process::Api, &changes).expect("complete settings").traces.expect("a receiver");
+    let told = |(name, value): &(reqwest::header::HeaderName, secrecy::SecretString)| {
+        format!("{name}: {}", value.expose_secret())
+    };
+    let headers: Vec<_> = traces.headers.iter().map(told).collect();
+    assert_eq!(headers, ["authorization: Basic YTpi==", "x-tenant: shootx"]);
+    assert!((traces.sample_ratio - 0.25).abs() < f64::EPSILON);
+    assert!(problems(&changes[1..2]).contains("OTEL_EXPORTER_OTLP_ENDPOINT is not"));
+    for (name, wrong) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://leaked.example.com:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "leaked:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "leaked"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "two words=leaked"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=leaked%0Aline"),
+        ("OTEL_TRACES_SAMPLE_RATIO", "1.5"),
+        ("OTEL_TRACES_SAMPLE_RATIO", "NaN"),
+    ] {
+        let text = problems(&[changes[0], (name, wrong)]);
+        assert!(text.contains(&format!("\n  {name} ")) && !text.contains("leaked"), "{name}={wrong}: {text}");
+    }
+}
+
+#[test]
 fn nothing_secret_is_in_the_debug_text() {
-    let text = format!("{:?}", read(Process::Worker, &[("SUPABASE_JWT_SECRET", SECRET)]).expect("complete settings"));
-    for secret in [SECRET, "sb_secret_0123456789", "rpa_0123456789", "shootx:pw"] {
+    let changes = [
+        ("SUPABASE_JWT_SECRET", SECRET),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example.com"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=key_of_the_receiver"),
+    ];
+    let text = format!("{:?}", read(Process::Worker, &changes).expect("complete settings"));
+    for secret in [SECRET, "sb_secret_0123456789", "rpa_0123456789", "shootx:pw", "key_of_the_receiver"] {
         assert!(!text.contains(secret), "{text}");
     }
 }

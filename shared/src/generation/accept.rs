@@ -13,6 +13,7 @@ use crate::db;
 use crate::ids::{GenerationId, UserId};
 use crate::jobs::{Job, new_job_id};
 use crate::ledger;
+use crate::telemetry::timed;
 use crate::workflow::{Dialect, Request};
 
 /// How long an idempotency key and its answer are kept.
@@ -35,6 +36,8 @@ pub struct NewGeneration<'a> {
     pub seed: i64,
     /// Ties all logs of this generation together.
     pub request_id: &'a str,
+    /// The span of the request, as `traceparent`.
+    pub traceparent: Option<&'a str>,
     /// The caller's name for this intent.
     pub key: Option<&'a str>,
     /// The body of the 202, kept with the key so that a replay is byte-identical.
@@ -158,39 +161,43 @@ pub async fn accept(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Accepted, 
 
 async fn try_accept(pool: &PgPool, new: &NewGeneration<'_>, fingerprint: &[u8; 32]) -> Result<Accepted, AcceptError> {
     let request = new.request;
-    let row = sqlx::query_file!(
-        "src/generation/accept.sql",
-        new.id as GenerationId,
-        new.user_id as UserId,
-        request.workflow.kind.as_str(),
-        request.workflow.title,
-        request.method,
-        serde_json::Value::Object(request.parameters.clone()),
-        new.price as Credits,
-        i16::from(request.outputs_asked),
-        request.output_format.as_str(),
-        new.seed,
-        new.request_id,
-        new.endpoint,
-        seconds(request.workflow.target),
-        seconds(request.workflow.max),
-        request.project_id as Option<Uuid>,
-        request.brand_name.as_deref(),
-        request.campaign_name.as_deref(),
-        &request.tags,
-        new.key,
-        &fingerprint[..],
-        new.response,
-        new_job_id(),
-        Job { generation_id: new.id }.to_bytes(),
-        if new.admitted { 0.0 } else { new.limits.step_seconds() },
-        RATE_WINDOW.as_secs_f64(),
-        QUEUE_ALLOWANCE.as_seconds_f64(),
-        IDEMPOTENCY_KEPT.as_secs_f64(),
-        new.dialect.as_str(),
-        new.limits.runs_open_max(),
+    let row = timed(
+        "accept",
+        sqlx::query_file!(
+            "src/generation/accept.sql",
+            new.id as GenerationId,
+            new.user_id as UserId,
+            request.workflow.kind.as_str(),
+            request.workflow.title,
+            request.method,
+            serde_json::Value::Object(request.parameters.clone()),
+            new.price as Credits,
+            i16::from(request.outputs_asked),
+            request.output_format.as_str(),
+            new.seed,
+            new.request_id,
+            new.endpoint,
+            seconds(request.workflow.target),
+            seconds(request.workflow.max),
+            request.project_id as Option<Uuid>,
+            request.brand_name.as_deref(),
+            request.campaign_name.as_deref(),
+            &request.tags,
+            new.key,
+            &fingerprint[..],
+            new.response,
+            new_job_id(),
+            Job { generation_id: new.id }.to_bytes(),
+            if new.admitted { 0.0 } else { new.limits.step_seconds() },
+            RATE_WINDOW.as_secs_f64(),
+            QUEUE_ALLOWANCE.as_seconds_f64(),
+            IDEMPOTENCY_KEPT.as_secs_f64(),
+            new.dialect.as_str(),
+            new.limits.runs_open_max(),
+            new.traceparent,
+        )
+        .fetch_one(pool),
     )
-    .fetch_one(pool)
     .await?;
 
     if row.accepted {

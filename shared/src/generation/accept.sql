@@ -9,7 +9,7 @@ with asked as (
            $13::integer as target_seconds, $14::integer as max_seconds,
            $15::uuid as project_id, $16::text as brand_name, $17::text as campaign_name, $18::text[] as tags,
            $19::text as key, $20::bytea as fingerprint, $21::text as response,
-           $22::text as job_id, $23::bytea as job, $28::text as dialect,
+           $22::text as job_id, $23::bytea as job, $28::text as dialect, $30::text as traceparent,
            gateway.now() as now
 ), replay as (
     select stored.fingerprint, stored.response
@@ -59,9 +59,9 @@ with asked as (
 ), run as (
     insert into gateway.run
         (generation_id, user_id, workflow, endpoint, dialect, price, outputs_asked, output_format, seed, request_id,
-         accepted_at, deadline_at, target_seconds, max_seconds, wake_at, job_id)
+         traceparent, accepted_at, deadline_at, target_seconds, max_seconds, wake_at, job_id)
     select generation_id, user_id, workflow, endpoint, dialect, price, outputs_asked, output_format, seed, request_id,
-           now, now + make_interval(secs => $26::float8 + max_seconds), target_seconds, max_seconds, now, job_id
+           traceparent, now, now + make_interval(secs => $26::float8 + max_seconds), target_seconds, max_seconds, now, job_id
     from asked join reserved using (user_id)
 ), event as (
     insert into gateway.event (generation_id, kind, stage, attempt, created_at)

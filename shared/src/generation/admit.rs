@@ -11,6 +11,7 @@ use super::limits::RATE_WINDOW;
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
 use crate::retention::IN_FLIGHT;
+use crate::telemetry::timed;
 use crate::workflow::{PathOwner, PictureSource, Request, path_owner};
 
 /// Looks up the key, charges the limit, notes that its pictures are used, and looks at the balance and at outputs that serve as pictures.
@@ -24,22 +25,25 @@ pub async fn admit(pool: &PgPool, new: &NewGeneration<'_>) -> Result<Option<Acce
     let price = new.price;
     let (generations, paths) = outputs(new.request, new.user_id);
     let (given, inline) = places(new.request, new.user_id);
-    let row = sqlx::query_file!(
-        "src/generation/admit.sql",
-        new.user_id as UserId,
-        new.key,
-        new.request.project_id as Option<Uuid>,
-        new.limits.step_seconds(),
-        RATE_WINDOW.as_secs_f64(),
-        &generations,
-        &paths,
-        new.limits.runs_open_max(),
-        new.id as GenerationId,
-        &given,
-        &inline,
-        IN_FLIGHT.as_seconds_f64(),
+    let row = timed(
+        "admit",
+        sqlx::query_file!(
+            "src/generation/admit.sql",
+            new.user_id as UserId,
+            new.key,
+            new.request.project_id as Option<Uuid>,
+            new.limits.step_seconds(),
+            RATE_WINDOW.as_secs_f64(),
+            &generations,
+            &paths,
+            new.limits.runs_open_max(),
+            new.id as GenerationId,
+            &given,
+            &inline,
+            IN_FLIGHT.as_seconds_f64(),
+        )
+        .fetch_one(pool),
     )
-    .fetch_one(pool)
     .await?;
     let (balance, debt): (Credits, Credits) = (row.balance, row.debt);
     match (row.replay_fingerprint, row.replay_response) {

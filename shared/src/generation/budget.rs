@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::telemetry::timed;
+
 /// Calls of `/run` a second, per endpoint.
 pub const RUN_PER_SECOND: f64 = 50.0;
 /// Calls of `/status` a second, per endpoint.
@@ -23,8 +25,10 @@ pub async fn take_slot(
     operation: &str,
     per_second: f64,
 ) -> Result<Option<Duration>, sqlx::Error> {
-    let wait = sqlx::query_scalar!(
-        r#"
+    let wait = timed(
+        "take_slot",
+        sqlx::query_scalar!(
+            r#"
         insert into gateway.provider_budget as budget (endpoint, operation, free_at)
         values ($1, $2, gateway.now() + make_interval(secs => $3))
         on conflict (endpoint, operation) do update
@@ -32,13 +36,14 @@ pub async fn take_slot(
         where budget.free_at <= gateway.now() + make_interval(secs => $4)
         returning extract(epoch from budget.free_at - gateway.now())::float8 as "until_free!"
         "#,
-        endpoint,
-        operation,
-        1.0 / per_second,
-        SLOT_WAIT_MAX.as_secs_f64(),
-        BURST.as_secs_f64(),
+            endpoint,
+            operation,
+            1.0 / per_second,
+            SLOT_WAIT_MAX.as_secs_f64(),
+            BURST.as_secs_f64(),
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
     Ok(wait.map(|until_free| Duration::from_secs_f64((until_free - 1.0 / per_second).clamp(0.0, 60.0))))
 }

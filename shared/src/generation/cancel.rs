@@ -8,6 +8,7 @@ use super::lifecycle::{self, InvalidTransition};
 use super::webhook::POLL_CHANNEL;
 use super::{Event, Generation, find, store};
 use crate::ids::{GenerationId, UserId};
+use crate::telemetry::timed;
 
 /// Why a cancel could not be carried out.
 #[derive(Debug, Error)]
@@ -47,8 +48,10 @@ async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
 
 /// One ring for one wish: repeating it does not make the poller work.
 async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
+    timed(
+        "note_cancel",
+        sqlx::query!(
+            r#"
         with wished as (
             update gateway.run
             set cancel_requested_at = gateway.now(), rings = rings + 1,
@@ -62,11 +65,12 @@ async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) 
         )
         select pg_notify($3, '')::text from wished
         "#,
-        generation_id as GenerationId,
-        user_id as UserId,
-        POLL_CHANNEL,
+            generation_id as GenerationId,
+            user_id as UserId,
+            POLL_CHANNEL,
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
     Ok(())
 }

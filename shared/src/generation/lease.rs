@@ -9,6 +9,7 @@ use super::run::COLLECT_GRACE;
 use super::{Run, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, LeaseId, UserId};
+use crate::telemetry::timed;
 use crate::workflow::Dialect;
 
 /// How long a lease lasts unless it is renewed.
@@ -43,8 +44,10 @@ impl Leased {
 /// Whatever the database says.
 pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = sqlx::query_scalar!(
-        r#"
+    let now = timed(
+        "lease_for_submission",
+        sqlx::query_scalar!(
+            r#"
         with taken as (
             update gateway.run
             set stage = 'submitting', lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
@@ -63,11 +66,12 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
         select generation_id, 'leased_for_submission', 'submitting', attempt, gateway.now() from taken
         returning created_at
         "#,
-        generation_id as GenerationId,
-        lease_id as LeaseId,
-        LEASE.as_secs_f64(),
+            generation_id as GenerationId,
+            lease_id as LeaseId,
+            LEASE.as_secs_f64(),
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
     Ok(load(pool, lease_id, now).await?.pop())
 }
@@ -79,8 +83,10 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
 /// Whatever the database says.
 pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Result<Option<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = sqlx::query_scalar!(
-        r#"
+    let now = timed(
+        "lease_for_collection",
+        sqlx::query_scalar!(
+            r#"
         update gateway.run
         set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3),
             leases_lost = leases_lost + (lease_id is not null)::int::smallint
@@ -89,11 +95,12 @@ pub async fn for_collection(pool: &PgPool, generation_id: GenerationId) -> Resul
           and (leased_until is null or leased_until <= gateway.now())
         returning gateway.now() as "now!"
         "#,
-        generation_id as GenerationId,
-        lease_id as LeaseId,
-        LEASE.as_secs_f64(),
+            generation_id as GenerationId,
+            lease_id as LeaseId,
+            LEASE.as_secs_f64(),
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
     Ok(load(pool, lease_id, now).await?.pop())
 }
@@ -132,8 +139,10 @@ pub async fn cancelled_in_queue(
 /// Whatever the database says.
 pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = sqlx::query_scalar!(
-        r#"
+    let now = timed(
+        "lease_due_for_poll",
+        sqlx::query_scalar!(
+            r#"
         update gateway.run
         set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2),
             leases_lost = leases_lost + (lease_id is not null)::int::smallint
@@ -146,11 +155,12 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
             for update skip locked)
         returning gateway.now() as "now!"
         "#,
-        lease_id as LeaseId,
-        LEASE.as_secs_f64(),
-        limit,
+            lease_id as LeaseId,
+            LEASE.as_secs_f64(),
+            limit,
+        )
+        .fetch_all(pool),
     )
-    .fetch_all(pool)
     .await?;
     load(pool, lease_id, now.first().copied()).await
 }
@@ -162,8 +172,10 @@ pub async fn due_for_poll(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx
 /// Whatever the database says.
 pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error> {
     let lease_id = LeaseId::generate();
-    let now = sqlx::query_scalar!(
-        r#"
+    let now = timed(
+        "lease_stuck",
+        sqlx::query_scalar!(
+            r#"
         update gateway.run
         set lease_id = $1, leased_until = gateway.now() + make_interval(secs => $2)
         where generation_id in (
@@ -181,12 +193,13 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
             for update skip locked)
         returning gateway.now() as "now!"
         "#,
-        lease_id as LeaseId,
-        LEASE.as_secs_f64(),
-        limit,
-        COLLECT_GRACE.as_seconds_f64(),
+            lease_id as LeaseId,
+            LEASE.as_secs_f64(),
+            limit,
+            COLLECT_GRACE.as_seconds_f64(),
+        )
+        .fetch_all(pool),
     )
-    .fetch_all(pool)
     .await?;
     load(pool, lease_id, now.first().copied()).await
 }
@@ -196,17 +209,20 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
 /// # Errors
 /// Whatever the database says.
 pub async fn renew(pool: &PgPool, generation_id: GenerationId, lease_id: LeaseId) -> Result<bool, sqlx::Error> {
-    let renewed = sqlx::query!(
-        r#"
+    let renewed = timed(
+        "renew_lease",
+        sqlx::query!(
+            r#"
         update gateway.run
         set leased_until = gateway.now() + make_interval(secs => $3)
         where generation_id = $1 and lease_id = $2
         "#,
-        generation_id as GenerationId,
-        lease_id as LeaseId,
-        LEASE.as_secs_f64(),
+            generation_id as GenerationId,
+            lease_id as LeaseId,
+            LEASE.as_secs_f64(),
+        )
+        .execute(pool),
     )
-    .execute(pool)
     .await?;
     Ok(renewed.rows_affected() == 1)
 }
@@ -219,7 +235,7 @@ async fn load(pool: &PgPool, lease_id: LeaseId, taken_at: Option<DateTime<Utc>>)
         r#"
         select generation_id as "generation_id: GenerationId", user_id as "user_id: UserId", workflow, endpoint,
                dialect as "dialect: Dialect", stage as "stage: Stage", price as "price: Credits", outputs_asked,
-               outputs_delivered, output_format, seed, request_id, accepted_at, deadline_at, target_seconds,
+               outputs_delivered, output_format, seed, request_id, traceparent, accepted_at, deadline_at, target_seconds,
                max_seconds, attempt, timeouts, tries, polls, lost_looks, provider_job_id, submitted_at,
                unknown_until, result_at, poll_at, wake_at, rings, leases_lost, cancel_requested_at, progress,
                error_code, settled_at

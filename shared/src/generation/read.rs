@@ -10,6 +10,7 @@ use super::run::progress;
 use super::{Stage, Status};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
+use crate::telemetry::timed;
 
 /// Generations on one page at most.
 const PAGE_MAX: i64 = 100;
@@ -105,7 +106,9 @@ async fn fetch(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = sqlx::query_as!(
+    let rows = timed(
+    "read_generations",
+    sqlx::query_as!(
         Row,
         r#"
         select g.id as "id: GenerationId", g.generation_type, coalesce(g.status, '') as "status!", g.error_message,
@@ -150,8 +153,9 @@ async fn fetch(
         after.map(|(_, id)| id),
         limit,
     )
-    .fetch_all(pool)
-    .await?;
+    .fetch_all(pool),
+)
+.await?;
     Ok(rows.into_iter().map(Generation::from).collect())
 }
 
@@ -273,8 +277,10 @@ pub async fn save_links(
 /// # Errors
 /// Whatever the database says.
 pub async fn estimates(pool: &PgPool) -> Result<BTreeMap<String, i32>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
+    let rows = timed(
+        "estimates",
+        sqlx::query!(
+            r#"
         select workflow as "workflow!",
                ceil(percentile_cont(0.5) within group (order by seconds))::integer as "seconds!"
         from (
@@ -286,10 +292,11 @@ pub async fn estimates(pool: &PgPool) -> Result<BTreeMap<String, i32>, sqlx::Err
         where place <= $2
         group by workflow
         "#,
-        ESTIMATE_WINDOW.as_seconds_f64(),
-        ESTIMATE_SAMPLE,
+            ESTIMATE_WINDOW.as_seconds_f64(),
+            ESTIMATE_SAMPLE,
+        )
+        .fetch_all(pool),
     )
-    .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(|row| (row.workflow, row.seconds)).collect())
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Callback, Stage};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
+use crate::telemetry::TraceContext;
 use crate::workflow::Dialect;
 
 /// Provider jobs that may ever be made for one generation.
@@ -59,6 +60,8 @@ pub struct Run {
     pub seed: i64,
     /// The id that ties all logs of this generation together.
     pub request_id: String,
+    /// The span that accepted it, as `traceparent`; rows from before have none.
+    pub traceparent: Option<String>,
     /// When it was paid for.
     pub accepted_at: DateTime<Utc>,
     /// When it fails if nothing was delivered.
@@ -104,6 +107,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// The span that accepted it.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.traceparent.as_deref()?)
+    }
+
     /// Progress to show at `now`, 0 to 100; never less than was shown before.
     #[must_use]
     pub fn progress_at(&self, now: DateTime<Utc>) -> i16 {

@@ -8,6 +8,7 @@ use super::message::message;
 use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
 use crate::ids::{GenerationId, LeaseId};
+use crate::telemetry::{self, timed};
 use crate::{jobs, ledger};
 
 /// A look that found nothing new; there are many of them, and none is worth a row.
@@ -32,9 +33,18 @@ pub async fn commit(
     transition: &Transition,
     outputs: &[StoredOutput],
 ) -> Result<Committed, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    let committed = commit_in(&mut tx, leased, transition, outputs).await?;
-    tx.commit().await?;
+    let committed = timed("commit", async {
+        let mut tx = pool.begin().await?;
+        let committed = commit_in(&mut tx, leased, transition, outputs).await?;
+        tx.commit().await?;
+        Ok(committed)
+    })
+    .await?;
+    match committed {
+        Committed::LeaseLost => telemetry::count_lease_lost(),
+        Committed::Written if settles(leased, transition) => telemetry::count_settled(&transition.run),
+        Committed::Written => {}
+    }
     Ok(committed)
 }
 
@@ -52,7 +62,7 @@ async fn commit_in(
     }
     record_attempt(tx, leased, transition).await?;
     output::insert(tx, run.generation_id, outputs).await?;
-    if run.stage.is_final() && !leased.run.stage.is_final() {
+    if settles(leased, transition) {
         let stored = output::list(&mut *tx, run.generation_id).await?;
         settle_generation(tx, transition, &stored).await?;
         ledger::refund(tx, run.user_id, run.generation_id, transition.refund).await?;
@@ -64,6 +74,11 @@ async fn commit_in(
         jobs::enqueue(tx, &job_id, job.queue, run.generation_id, job.delay).await?;
     }
     Ok(Committed::Written)
+}
+
+/// Whether the run ends with this transition.
+fn settles(leased: &Leased, transition: &Transition) -> bool {
+    transition.run.stage.is_final() && !leased.run.stage.is_final()
 }
 
 /// A ring that came while the lease was held wins over the poll time decided without knowing of it.

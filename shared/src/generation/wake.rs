@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use super::Stage;
 use crate::ids::GenerationId;
 use crate::jobs::{self, Queue};
+use crate::telemetry::timed;
 
 /// A job is missed only when it is overdue by this much.
 const WAKE_GRACE: Duration = Duration::from_secs(5);
@@ -20,6 +21,10 @@ const JOB_LOCK_MAX: Duration = Duration::from_secs(30);
 /// # Errors
 /// Whatever the database says; then nothing is enqueued.
 pub async fn wake_sleeping(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
+    timed("wake_sleeping", wake(pool, limit)).await
+}
+
+async fn wake(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
     let mut tx = pool.begin().await?;
     let sleeping = sqlx::query!(
         r#"

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 
 use super::webhook_url::WebhookRef;
 use crate::ids::GenerationId;
+use crate::telemetry::timed;
 
 /// The channel on which the pollers are rung.
 pub const POLL_CHANNEL: &str = "gateway_poll";
@@ -15,6 +16,8 @@ pub enum Noted {
     Noted {
         /// The id that ties the call to the request that was paid for.
         request_id: String,
+        /// The span that accepted it, as `traceparent`.
+        traceparent: Option<String>,
     },
     /// The link has expired, or names an attempt that was never made; nothing changed.
     Refused,
@@ -32,15 +35,17 @@ pub async fn note_webhook(
     link: &WebhookRef,
     provider_job_id: Option<&str>,
 ) -> Result<Noted, sqlx::Error> {
-    let noted = sqlx::query!(
-        r#"
+    let noted = timed(
+        "note_webhook",
+        sqlx::query!(
+            r#"
         with rung as (
             update gateway.run
             set rings = rings + 1,
                 poll_at = case when stage in ('submitting', 'running') then gateway.now() else poll_at end
             where generation_id = $1 and $3 > gateway.now()
               and exists (select from gateway.attempt where generation_id = $1 and attempt = $2)
-            returning generation_id, stage, request_id
+            returning generation_id, stage, request_id, traceparent
         ), noted as (
             update gateway.attempt
             set webhook_at = coalesce(webhook_at, gateway.now()),
@@ -51,15 +56,16 @@ pub async fn note_webhook(
             insert into gateway.event (generation_id, kind, stage, attempt, created_at)
             select generation_id, 'webhook_received', stage, $2, gateway.now() from rung
         )
-        select request_id, pg_notify($5, '')::text as rung from rung
+        select request_id, traceparent, pg_notify($5, '')::text as rung from rung
         "#,
-        link.generation_id as GenerationId,
-        link.attempt,
-        link.expires_at,
-        provider_job_id,
-        POLL_CHANNEL,
+            link.generation_id as GenerationId,
+            link.attempt,
+            link.expires_at,
+            provider_job_id,
+            POLL_CHANNEL,
+        )
+        .fetch_optional(pool),
     )
-    .fetch_optional(pool)
     .await?;
-    Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id }))
+    Ok(noted.map_or(Noted::Refused, |run| Noted::Noted { request_id: run.request_id, traceparent: run.traceparent }))
 }

@@ -1,9 +1,8 @@
 //! Counts and times every call to a store.
 
-use std::time::Instant;
-
 use super::StoreError;
 use crate::telemetry::names::{STORAGE_CALL_SECONDS, STORAGE_CALLS_TOTAL};
+use crate::telemetry::{Called, call};
 
 /// An error that knows which label of the metric it is.
 pub(super) trait Outcome {
@@ -24,12 +23,10 @@ impl Outcome for StoreError {
 /// Awaits one call and records how it ended under `operation`.
 pub(super) async fn metered<T, E: Outcome>(
     operation: &'static str,
-    call: impl Future<Output = Result<T, E>>,
+    asking: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let started = Instant::now();
-    let result = call.await;
-    let outcome = result.as_ref().map_or_else(Outcome::outcome, |_| "ok");
+    let Called { result, outcome, took } = call("storage", operation, Outcome::outcome, asking).await;
     metrics::counter!(STORAGE_CALLS_TOTAL, "operation" => operation, "outcome" => outcome).increment(1);
-    metrics::histogram!(STORAGE_CALL_SECONDS, "operation" => operation).record(started.elapsed().as_secs_f64());
+    metrics::histogram!(STORAGE_CALL_SECONDS, "operation" => operation).record(took.as_secs_f64());
     result
 }

@@ -1,7 +1,9 @@
 //! SQL: reading the books for anomalies (`anomalies.sql`, and `reconcile.sql`), and the rows that tell of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -46,6 +48,8 @@ pub struct Books {
     pub age_seconds: Option<f64>,
     /// How many anomalies are open, of each kind that has one.
     pub open: Vec<(AnomalyKind, i64)>,
+    /// Credits that all entries up to that reading have moved, by their kind, signs aside.
+    pub moved: BTreeMap<String, u64>,
 }
 
 /// Reads the books if that is due and nobody else does, and writes down what is odd: opens, refreshes and ends
@@ -78,7 +82,11 @@ async fn begin(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         return Ok(false);
     }
     let due = sqlx::query!(
-        "update gateway.reading set read_at = gateway.now()
+        "update gateway.reading
+         set read_at = gateway.now(),
+             moved = (select coalesce(jsonb_object_agg(kind, credits), '{}')
+                      from (select coalesce(transaction_type, '') as kind, sum(abs(amount)) as credits
+                            from public.credit_transactions group by 1) as entries)
          where read_at is null or read_at <= gateway.now() - make_interval(secs => $1)",
         READ_EVERY.as_secs_f64(),
     )
@@ -203,12 +211,17 @@ pub async fn books(pool: &PgPool) -> Result<Books, sqlx::Error> {
     )
     .fetch_all(pool)
     .await?;
-    let age_seconds =
-        sqlx::query_scalar!("select extract(epoch from gateway.now() - read_at)::float8 from gateway.reading")
-            .fetch_optional(pool)
-            .await?;
+    let reading = sqlx::query!(
+        r#"
+        select extract(epoch from gateway.now() - read_at)::float8 as age_seconds,
+               moved as "moved!: Json<BTreeMap<String, u64>>"
+        from gateway.reading
+        "#
+    )
+    .fetch_one(pool)
+    .await?;
     let open = open.into_iter().map(|row| (row.kind, row.open)).collect();
-    Ok(Books { age_seconds: age_seconds.flatten(), open })
+    Ok(Books { age_seconds: reading.age_seconds, open, moved: reading.moved.0 })
 }
 
 /// Lists anomalies, newest first: the open ones, or those that are over, too. At most [`LIST_MAX`].

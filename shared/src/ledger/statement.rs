@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::entry::{Circumstances, EntryKind};
 use crate::credits::Credits;
 use crate::ids::{GenerationId, UserId};
+use crate::telemetry::timed;
 
 /// Entries on one page at most.
 const PAGE_MAX: i64 = 100;
@@ -52,9 +53,11 @@ pub struct Entry {
 /// # Errors
 /// Whatever the database says.
 pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::Error> {
-    sqlx::query_as!(
-        Standing,
-        r#"
+    timed(
+        "read_credits",
+        sqlx::query_as!(
+            Standing,
+            r#"
         select coalesce((select balance from public.credits where user_id = $1), 0) as "balance!: Credits",
                coalesce((select sum(price)::integer from gateway.run
                          where user_id = $1 and stage in ('queued', 'submitting', 'running', 'collecting')), 0)
@@ -67,9 +70,10 @@ pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::
         from public.credit_transactions
         where user_id = $1 and coalesce(created_at, 'epoch') >= date_trunc('month', gateway.now(), 'UTC')
         "#,
-        user_id as UserId,
+            user_id as UserId,
+        )
+        .fetch_one(pool),
     )
-    .fetch_one(pool)
     .await
 }
 
@@ -83,8 +87,10 @@ pub async fn list_entries(
     after: Option<(DateTime<Utc>, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Entry>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"
+    let rows = timed(
+        "list_entries",
+        sqlx::query!(
+            r#"
         select entry.id, entry.amount as "amount: Credits", coalesce(entry.transaction_type, '') as "kind!",
                entry.generation_id as "generation_id: GenerationId", entry.description, entry_key,
                coalesce(entry.created_at, 'epoch') as "created_at!", run.stage as "stage?",
@@ -101,12 +107,13 @@ pub async fn list_entries(
         order by coalesce(entry.created_at, 'epoch') desc, entry.id desc
         limit $4
         "#,
-        user_id as UserId,
-        after.map(|(created_at, _)| created_at),
-        after.map(|(_, id)| id),
-        limit.clamp(1, PAGE_MAX),
+            user_id as UserId,
+            after.map(|(created_at, _)| created_at),
+            after.map(|(_, id)| id),
+            limit.clamp(1, PAGE_MAX),
+        )
+        .fetch_all(pool),
     )
-    .fetch_all(pool)
     .await?;
     let entries = rows.into_iter().map(|row| {
         let kind = EntryKind::of_row(&row.kind, row.amount);

@@ -1,6 +1,6 @@
 //! One exchange with a server that is not trusted: bounded in time and bytes, measured, never redirected.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::DateTime;
@@ -10,6 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, RequestBuilder, StatusCode};
 
 use super::error::{ProviderError, Reason};
+use crate::telemetry::{Called, call};
 
 /// How long making a connection may take, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,6 +70,8 @@ pub(crate) async fn exchange(request: RequestBuilder, bytes_max: usize) -> Resul
 /// The names of the metrics of one provider's calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meters {
+    /// Who is called, in traces and at debug in the log.
+    pub(crate) peer: &'static str,
     /// Labels: `operation`, `outcome`.
     pub(crate) calls: &'static str,
     /// Labels: `operation`.
@@ -79,13 +82,11 @@ pub(crate) struct Meters {
 pub(crate) async fn measured<T>(
     meters: Meters,
     operation: &'static str,
-    call: impl Future<Output = Result<T, ProviderError>>,
+    asking: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {
-    let begun = Instant::now();
-    let result = call.await;
-    let outcome = result.as_ref().map_or_else(ProviderError::outcome, |_| "ok");
+    let Called { result, outcome, took } = call(meters.peer, operation, ProviderError::outcome, asking).await;
     counter!(meters.calls, "operation" => operation, "outcome" => outcome).increment(1);
-    histogram!(meters.seconds, "operation" => operation).record(begun.elapsed());
+    histogram!(meters.seconds, "operation" => operation).record(took);
     result
 }
 

@@ -11,7 +11,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -19,7 +19,8 @@ use url::Url;
 use crate::config::RunPodSettings;
 use crate::loopback::is_loopback;
 use crate::provider::http::{self, Meters, exchange, measured};
-use crate::telemetry::names;
+use crate::telemetry::trace::hand_on;
+use crate::telemetry::{TRACEPARENT, TraceContext, names};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use wire::fuzzing;
@@ -48,7 +49,8 @@ const STATUS_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a cancellation may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
 
-const METERS: Meters = Meters { calls: names::PROVIDER_CALLS_TOTAL, seconds: names::PROVIDER_CALL_SECONDS };
+const METERS: Meters =
+    Meters { peer: "runpod", calls: names::PROVIDER_CALLS_TOTAL, seconds: names::PROVIDER_CALL_SECONDS };
 
 /// RunPod, by its HTTP API. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ pub struct RunPod {
     outputs: Client,
     api_url: Url,
     output_hosts: Arc<[String]>,
+    trace: Option<TraceContext>,
 }
 
 /// The settings do not make a client.
@@ -94,7 +97,20 @@ impl RunPod {
             outputs: fetch::client(local, &settings.output_hosts)?,
             api_url: settings.api_url.clone(),
             output_hosts: settings.output_hosts.clone().into(),
+            trace: None,
         })
+    }
+
+    /// The same client, for calls in the trace of a request. Whoever holds outputs is not told of it.
+    #[must_use]
+    pub fn within(&self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self.clone() }
+    }
+
+    /// What tells the API which span calls it.
+    fn traceparent(&self) -> HeaderMap {
+        let text = hand_on(self.trace).and_then(|context| HeaderValue::from_str(&context.to_string()).ok());
+        text.map(|text| (HeaderName::from_static(TRACEPARENT), text)).into_iter().collect()
     }
 
     /// Makes a job and returns its id. Not safe to repeat: RunPod knows no idempotency key.
@@ -112,6 +128,7 @@ impl RunPod {
                 .api
                 .post(self.url(endpoint, &["run"]))
                 .header(CONTENT_TYPE, "application/json")
+                .headers(self.traceparent())
                 .timeout(RUN_TIMEOUT)
                 .body(body);
             let answer = exchange(request, BRIEF_BODY_BYTES_MAX).await.map_err(ProviderError::of_submission)?;
@@ -130,7 +147,8 @@ impl RunPod {
     /// `NotFound` where the provider knows no such job (any more, or not yet); else `Unavailable`.
     pub async fn status(&self, endpoint: &str, id: &ProviderJobId) -> Result<Report, ProviderError> {
         measured(METERS, "status", async {
-            let request = self.api.get(self.url(endpoint, &["status", id.as_str()])).timeout(STATUS_TIMEOUT);
+            let request = self.api.get(self.url(endpoint, &["status", id.as_str()]));
+            let request = request.headers(self.traceparent()).timeout(STATUS_TIMEOUT);
             let answer = match exchange(request, STATUS_BODY_BYTES_MAX).await {
                 Ok(answer) => answer,
                 // Asking again would bring the same; it is a result that cannot be had.
@@ -155,7 +173,8 @@ impl RunPod {
     /// `NotFound` where there is nothing to stop; else `Unavailable`.
     pub async fn cancel(&self, endpoint: &str, id: &ProviderJobId) -> Result<(), ProviderError> {
         measured(METERS, "cancel", async {
-            let request = self.api.post(self.url(endpoint, &["cancel", id.as_str()])).timeout(CANCEL_TIMEOUT);
+            let request = self.api.post(self.url(endpoint, &["cancel", id.as_str()]));
+            let request = request.headers(self.traceparent()).timeout(CANCEL_TIMEOUT);
             let answer = exchange(request, BRIEF_BODY_BYTES_MAX).await.map_err(ProviderError::unavailable)?;
             match answer.status {
                 StatusCode::NOT_FOUND => Err(ProviderError::NotFound),

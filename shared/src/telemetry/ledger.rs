@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use sqlx::PgPool;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -64,6 +64,9 @@ fn record(books: &Books) {
             gauge!(names::LEDGER_IMBALANCE).set(open);
         }
     }
+    for (kind, credits) in &books.moved {
+        counter!(names::CREDITS_TOTAL, "kind" => kind.clone()).absolute(*credits);
+    }
     if let Some(age) = books.age_seconds {
         gauge!(names::BOOKS_AGE_SECONDS).set(age);
     }
@@ -71,14 +74,19 @@ fn record(books: &Books) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     #[test]
     fn every_kind_of_anomaly_has_a_gauge_whether_there_is_one_or_not() {
         let recorder = PrometheusBuilder::new().build_recorder();
+        let moved = BTreeMap::from([("purchase".to_owned(), 120)]);
         let page = |open| {
-            metrics::with_local_recorder(&recorder, || record(&Books { age_seconds: Some(30.0), open }));
+            metrics::with_local_recorder(&recorder, || {
+                record(&Books { age_seconds: Some(30.0), open, moved: moved.clone() })
+            });
             recorder.handle().render()
         };
         let some = page(vec![(AnomalyKind::Imbalance, 2)]);
@@ -90,6 +98,7 @@ mod tests {
             some.contains("shootx_ledger_imbalance 2\n") && some.contains("shootx_books_age_seconds 30\n"),
             "{some}"
         );
+        assert!(some.contains("shootx_credits_total{kind=\"purchase\"} 120\n"), "{some}");
         let none = page(Vec::new());
         assert!(none.contains("shootx_anomalies{kind=\"imbalance\"} 0\n"), "{none}");
         assert!(none.contains("shootx_ledger_imbalance 0\n"), "{none}");

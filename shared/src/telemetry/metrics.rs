@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
+use super::generations::show_targets;
 use super::{TelemetryError, names};
 
 /// Records metrics from here on and serves them on `bind` as long as the process lives. Needs a running tokio runtime.
@@ -16,11 +18,17 @@ pub fn serve_metrics(bind: SocketAddr) -> Result<(), TelemetryError> {
         .and_then(PrometheusBuilder::install)
         .map_err(|error| failed(bind, &error))?;
     names::describe();
+    gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    show_targets();
     Ok(())
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &names::SECONDS_BUCKETS)
+    // Of several that fit, a full name counts.
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &names::SECONDS_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(names::STATEMENT_SECONDS.to_owned()), &names::STATEMENT_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(names::GENERATION_SECONDS.to_owned()), &names::GENERATION_BUCKETS)
 }
 
 fn failed(bind: SocketAddr, error: &BuildError) -> TelemetryError {
@@ -38,10 +46,12 @@ mod tests {
             names::describe();
             metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => "accepted").increment(1);
             metrics::histogram!(names::HTTP_REQUEST_SECONDS, "route" => "/livez").record(0.15);
+            metrics::histogram!(names::STATEMENT_SECONDS, "statement" => "accept").record(0.0007);
         });
         let page = recorder.handle().render();
         assert!(page.contains("# HELP shootx_accepts_total Requests to start a generation, by outcome"), "{page}");
         assert!(page.contains(r#"shootx_accepts_total{outcome="accepted"} 1"#), "{page}");
+        assert!(page.contains(r#"shootx_statement_seconds_bucket{statement="accept",le="0.001"} 1"#), "{page}");
         assert!(page.contains(r#"shootx_http_request_seconds_bucket{route="/livez",le="0.2"} 1"#), "{page}");
     }
 

@@ -1,26 +1,41 @@
-//! What is seen from outside: log lines, metrics and the request id that ties them together.
+//! What is seen from outside: log lines, metrics, and traces; and the ids that tie them together.
 //!
-//! Never logged or labelled: bodies, prompts, tokens, user ids as labels.
+//! Never logged, labelled or traced: bodies, prompts, tokens; user ids are in log lines alone.
 
+mod call;
+mod database;
+mod export;
+mod generations;
 mod ledger;
 mod metrics;
 pub mod names;
 mod queues;
 mod request_id;
+mod statement;
+pub mod trace;
+mod trace_context;
 
+pub use call::{Called, call};
+pub use database::{watch_process, watch_sizes};
+pub use export::{FLUSH_TIMEOUT, Traces};
+pub use generations::count_begun;
+pub(crate) use generations::{count_lease_lost, count_settled};
 pub use ledger::{report_anomalies, show_books, watch_ledger};
 pub use metrics::serve_metrics;
 pub use queues::watch_queues;
 pub use request_id::RequestId;
+pub(crate) use statement::timed;
+pub use trace_context::{TRACEPARENT, TraceContext, TraceId};
 
 use std::net::SocketAddr;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::LogFormat;
+use crate::config::{Config, LogFormat};
 
 /// The one variable read outside [`crate::config`], because its form is `tracing-subscriber`'s own.
 pub const LOG_FILTER_VARIABLE: &str = "RUST_LOG";
@@ -28,7 +43,7 @@ pub const LOG_FILTER_VARIABLE: &str = "RUST_LOG";
 const LOG_FILTER_DEFAULT: &str =
     "info,sqlx=warn,hyper=warn,reqwest=warn,apalis=warn,apalis_core=warn,apalis_postgres=warn";
 
-/// Why logs or metrics could not start.
+/// Why logs, metrics or traces could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error("{LOG_FILTER_VARIABLE} is not a log filter such as info or shared=debug,warn")]
@@ -37,18 +52,26 @@ pub enum TelemetryError {
     LogsTwice,
     #[error("metrics cannot be served on {bind} (METRICS_BIND): {reason}")]
     Metrics { bind: SocketAddr, reason: String },
+    #[error("spans cannot be sent (OTEL_EXPORTER_OTLP_ENDPOINT): {reason}")]
+    Traces { reason: String },
 }
 
-/// Sends log lines to standard error: JSON objects, or text for people.
+/// Sends log lines to standard error: JSON objects, or text for people; and the spans of `service` to where the settings
+/// say. Needs a running tokio runtime.
 ///
 /// # Errors
-/// [`TelemetryError::Filter`] for a malformed `RUST_LOG`; [`TelemetryError::LogsTwice`] when called again.
-pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
+/// [`TelemetryError::Filter`] for a malformed `RUST_LOG`; [`TelemetryError::LogsTwice`] when called again;
+/// [`TelemetryError::Traces`] for settings that no client can be made of.
+pub fn init(config: &Config, service: &'static str) -> Result<Traces, TelemetryError> {
     let filter = match std::env::var(LOG_FILTER_VARIABLE) {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(text).map_err(|_| TelemetryError::Filter)?,
         _ => EnvFilter::new(LOG_FILTER_DEFAULT),
     };
-    lines(format, filter, std::io::stderr).try_init().map_err(|_| TelemetryError::LogsTwice)
+    let traces = Traces::start(config.traces.as_ref(), service)?;
+    subscriber(config.log_format, filter, std::io::stderr, &traces)
+        .try_init()
+        .map_err(|_| TelemetryError::LogsTwice)?;
+    Ok(traces)
 }
 
 /// What writes log lines of this format to `writer`.
@@ -57,12 +80,33 @@ pub fn lines(
     filter: EnvFilter,
     writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
 ) -> Box<dyn tracing::Subscriber + Send + Sync> {
-    let registry = tracing_subscriber::registry().with(filter);
+    subscriber(format, filter, writer, &Traces::off())
+}
+
+/// What writes log lines of this format to `writer`, and sends spans where `traces` go. The two share no span: what is
+/// exported does not depend on what is logged.
+pub fn subscriber(
+    format: LogFormat,
+    filter: EnvFilter,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    traces: &Traces,
+) -> Box<dyn tracing::Subscriber + Send + Sync> {
+    let exported_only = filter_fn(|of| of.target() == trace::TARGET).with_max_level_hint(LevelFilter::INFO);
+    let exported = traces.tracer().map(|tracer| {
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_context_activation(false);
+        let layer = layer.with_location(false).with_threads(false).with_tracked_inactivity(false);
+        layer.with_filter(exported_only)
+    });
+    let registry = tracing_subscriber::registry().with(exported);
+    // With a hint, or every callsite of every level would be asked.
+    let others = filter_fn(|of| of.target() != trace::TARGET).with_max_level_hint(LevelFilter::TRACE);
+    let filter = filter.and(others);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         LogFormat::Json => {
-            Box::new(registry.with(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)))
+            let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            Box::new(registry.with(lines.with_filter(filter)))
         }
-        LogFormat::Pretty => Box::new(registry.with(lines.compact())),
+        LogFormat::Pretty => Box::new(registry.with(lines.compact().with_filter(filter))),
     }
 }

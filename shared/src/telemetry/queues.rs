@@ -11,8 +11,6 @@ use crate::jobs::{self, Depth, Queue};
 
 /// How often the queue's table is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
-/// The status of a job that nobody has taken yet.
-const WAITING: &str = "Pending";
 
 /// Keeps the queue gauges current for as long as the process lives. While the database cannot be reached they
 /// keep their last values.
@@ -35,7 +33,7 @@ fn record(depths: &[Depth], seen: &mut HashSet<(String, String)>) {
         gauge!(names::QUEUE_JOBS, "queue" => queue.clone(), "status" => status.clone()).set(0.0);
     }
     for queue in Queue::ALL {
-        let oldest = depths.iter().filter(|depth| depth.queue == queue.as_str() && depth.status == WAITING);
+        let oldest = depths.iter().filter(|depth| depth.queue == queue.as_str() && depth.status == Depth::WAITING);
         let seconds = oldest.map(|depth| depth.oldest_seconds).fold(0.0, f64::max);
         gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => queue.as_str()).set(seconds);
     }
@@ -55,7 +53,8 @@ mod tests {
     #[test]
     fn a_queue_that_ran_empty_reads_zero() {
         let recorder = PrometheusBuilder::new().build_recorder();
-        let waiting = Depth { queue: "submit".to_owned(), status: WAITING.to_owned(), jobs: 3, oldest_seconds: 1.5 };
+        let waiting =
+            Depth { queue: "submit".to_owned(), status: Depth::WAITING.to_owned(), jobs: 3, oldest_seconds: 1.5 };
         let mut seen = HashSet::new();
         let page = |depths: &[Depth], seen: &mut HashSet<_>| {
             metrics::with_local_recorder(&recorder, || record(depths, seen));

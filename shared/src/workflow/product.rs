@@ -10,7 +10,8 @@ pub const SEED_MAX: i64 = (1 << 53) - 1;
 /// What a product endpoint is sent as its RunPod `input`.
 ///
 /// The seed is always set: the same workflow with the same seed on a warm worker answers from its cache, with the
-/// same pictures. It travels inside `input`, beside the parameters, and is brought into 0 to [`SEED_MAX`].
+/// same pictures. It travels inside `input`, beside the parameters, and is brought into 0 to [`SEED_MAX`]. Beside
+/// `workflow_type` the worker adds `traceparent`, for an endpoint that traces; others may ignore it.
 #[must_use]
 pub fn product_input(workflow: &str, parameters: &Value, outputs: u8, format: OutputFormat, seed: i64) -> Value {
     let mut input = parameters.as_object().cloned().unwrap_or_else(Map::new);

@@ -8,8 +8,8 @@ use sqlx::PgPool;
 use super::{OperationError, seconds};
 
 pub(super) async fn list(pool: &PgPool, json: bool, all: bool) -> Result<ExitCode, OperationError> {
-    let books = ledger::books(pool).await.map_err(OperationError::Anomalies)?;
-    let anomalies = ledger::list_anomalies(pool, all).await.map_err(OperationError::Anomalies)?;
+    let books = ledger::books(pool).await.map_err(OperationError::Read)?;
+    let anomalies = ledger::list_anomalies(pool, all).await.map_err(OperationError::Read)?;
     match books.age_seconds {
         Some(age) => eprintln!("the books were read {age:.0} seconds ago"),
         None => eprintln!("the books have never been read: does a worker run?"),

@@ -3,12 +3,15 @@
 mod adjust;
 mod anomalies;
 mod cleanup;
+mod explain;
+mod health;
 
 use std::process::ExitCode;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use shared::db::{self, DatabaseError};
+use shared::ids::{GenerationId, UserId};
 use shared::ledger::AdjustError;
 use shared::retention::CleanupError;
 
@@ -25,6 +28,28 @@ pub enum Operation {
         #[arg(long)]
         all: bool,
     },
+    /// Say whether the system does its work, as far as its rows tell; exit 1 if it does not
+    Health {
+        /// One JSON array of objects instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what happened to a generation
+    Explain {
+        /// The generation's id
+        generation: GenerationId,
+        /// One JSON object instead of lines
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what a user was given back, and why, the newest first
+    Refunds {
+        /// The user's id
+        user: UserId,
+        /// One JSON array of objects instead of lines
+        #[arg(long)]
+        json: bool,
+    },
     /// Correct a user's balance, with an entry that says why
     Adjust(adjust::Correction),
     /// Count what is kept no longer, or remove it
@@ -36,8 +61,8 @@ pub enum Operation {
 pub enum OperationError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    #[error("the anomalies cannot be listed")]
-    Anomalies(#[source] sqlx::Error),
+    #[error("the rows cannot be read")]
+    Read(#[source] sqlx::Error),
     #[error("nothing was written")]
     Adjust(#[from] AdjustError),
     #[error("cleaning up stopped; what was removed is gone, and a repeat goes on")]
@@ -56,6 +81,9 @@ impl Operation {
         db::ensure_current(pool).await?;
         match self {
             Self::Anomalies { json, all } => anomalies::list(pool, json, all).await,
+            Self::Health { json } => health::show(pool, json).await,
+            Self::Explain { generation, json } => explain::tell(pool, generation, json).await,
+            Self::Refunds { user, json } => explain::refunds(pool, user, json).await,
             Self::Adjust(correction) => adjust::adjust(pool, correction).await,
             Self::Cleanup(asked) => cleanup::clean_up(state, asked).await,
         }

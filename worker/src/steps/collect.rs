@@ -12,12 +12,14 @@ use shared::generation::output::{self, StoredOutput};
 use shared::generation::{Event, Run};
 use shared::ids::GenerationId;
 use shared::images::{self, LINK_LIFETIME, Picture, StoreError};
+use shared::jobs::Queue;
 use shared::runpod::{NamedOutput, OutputRef, ProviderError, ProviderJobId, Report};
+use shared::telemetry;
 use shared::workflow::graph::output_number;
 use shared::workflow::{Dialect, OutputFormat};
 
 use super::submit::retry_in;
-use super::{Keeper, NOTHING_TO_DO, StepError, conclude, trace};
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, traced};
 use crate::state::WorkerState;
 
 /// Storing one picture takes at most this, retries and all: the step must end before it is cut off.
@@ -33,10 +35,13 @@ pub async fn collect(state: &WorkerState, generation_id: GenerationId) -> Result
     let Some(leased) = lease::for_collection(&state.pool, generation_id).await? else {
         return Ok(NOTHING_TO_DO);
     };
-    trace(&leased);
-    let _keeper = Keeper::start(&state.pool, &leased);
-    let (event, outputs) = act(state, &leased).await?;
-    conclude(state, &leased, event, &outputs).await
+    telemetry::count_begun(Queue::Collect, &leased.run, leased.now());
+    traced("collect", &leased, async {
+        let _keeper = Keeper::start(&state.pool, &leased);
+        let (event, outputs) = act(state, &leased).await?;
+        conclude(state, &leased, event, &outputs).await
+    })
+    .await
 }
 
 /// Reads the result and stores every usable picture of it that no earlier try has stored; what was stored now
@@ -110,7 +115,7 @@ async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec
         Ok(Some(wait)) => tokio::time::sleep(wait).await,
         Ok(None) | Err(_) => return Err(later),
     }
-    match state.runpod.status(&leased.run.endpoint, &id).await {
+    match state.runpod.within(leased.run.trace()).status(&leased.run.endpoint, &id).await {
         Ok(Report::Completed(pictures, _)) => Ok(pictures),
         Ok(Report::Failed(failure)) => Err(nothing(failure.code.as_str())),
         Ok(Report::Waiting | Report::Running) => Err(later),

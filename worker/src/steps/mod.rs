@@ -13,7 +13,10 @@ use shared::generation::output::StoredOutput;
 use shared::generation::store::{self, Committed};
 use shared::generation::{Event, Stage, Transition};
 use shared::retry;
+use shared::telemetry::trace::StepTrace;
 use thiserror::Error;
+use tracing::field::display;
+use tracing::{Instrument, Span};
 
 use crate::state::WorkerState;
 
@@ -98,9 +101,21 @@ fn log(leased: &Leased, transition: &Transition) {
     );
 }
 
-/// Ties the current span to the request that paid for the run.
-pub(crate) fn trace(leased: &Leased) {
-    let span = tracing::Span::current();
-    span.record("generation_id", tracing::field::display(leased.run.generation_id));
-    span.record("request_id", tracing::field::display(&leased.run.request_id));
+/// Does what follows a lease in the trace of the request that paid for the run, and ties the log lines to it.
+pub(crate) async fn traced(
+    step: &'static str,
+    leased: &Leased,
+    acting: impl Future<Output = Result<&'static str, StepError>>,
+) -> Result<&'static str, StepError> {
+    let run = &leased.run;
+    let trace = StepTrace::begin(step, run.trace());
+    trace.about("generation_id", run.generation_id);
+    trace.about("request_id", &run.request_id);
+    Span::current()
+        .record("generation_id", display(run.generation_id))
+        .record("request_id", &*run.request_id)
+        .record("trace_id", display(trace.context().trace_id()));
+    let ended = acting.instrument(trace.span()).await;
+    trace.ended(ended.as_ref().map_or("error", |outcome| outcome), ended.is_err());
+    ended
 }

@@ -8,6 +8,8 @@ use shared::generation::lease::Leased;
 use shared::generation::webhook_url::{self, WebhookRef};
 use shared::generation::{Event, PROVIDER_TTL_MARGIN, Run, WEBHOOK_GRACE, attempt};
 use shared::runpod::Submission;
+use shared::telemetry::TRACEPARENT;
+use shared::telemetry::trace::hand_on;
 use shared::workflow::graph::{self, GraphError, GraphPicture, GraphRequest};
 use shared::workflow::{self, Dialect, Workflow, comfy_input, follow_sent_sizes, product_input, put_picture};
 
@@ -45,8 +47,12 @@ pub(super) async fn prepare(state: &WorkerState, leased: &Leased) -> Result<Resu
     Ok(Ok(submission(state, leased, input)))
 }
 
-fn submission(state: &WorkerState, leased: &Leased, input: Value) -> Submission {
+fn submission(state: &WorkerState, leased: &Leased, mut input: Value) -> Submission {
     let run = &leased.run;
+    // Both dialects take an object, and read of it what they know.
+    if let Some(trace) = hand_on(run.trace()) {
+        input[TRACEPARENT] = Value::from(trace.to_string());
+    }
     let link = WebhookRef {
         generation_id: run.generation_id,
         attempt: run.attempt,

@@ -8,10 +8,12 @@ use shared::generation::budget::{self, RUN_PER_SECOND};
 use shared::generation::lease::{self, Leased};
 use shared::generation::{Callback, Event};
 use shared::ids::GenerationId;
+use shared::jobs::Queue;
 use shared::retry;
 use shared::runpod::{ProviderError, ProviderJobId};
+use shared::telemetry;
 
-use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, trace};
+use super::{Keeper, NOTHING_TO_DO, StepError, conclude, submission, traced};
 use crate::state::WorkerState;
 
 /// Tries of one submission within one lease; later tries are later jobs.
@@ -27,10 +29,13 @@ pub async fn submit(state: &WorkerState, generation_id: GenerationId) -> Result<
     let Some(leased) = lease::for_submission(&state.pool, generation_id).await? else {
         return Ok(NOTHING_TO_DO);
     };
-    trace(&leased);
-    let _keeper = Keeper::start(&state.pool, &leased);
-    let event = act(state, &leased).await?;
-    conclude(state, &leased, event, &[]).await
+    telemetry::count_begun(Queue::Submit, &leased.run, leased.now());
+    traced("submit", &leased, async {
+        let _keeper = Keeper::start(&state.pool, &leased);
+        let event = act(state, &leased).await?;
+        conclude(state, &leased, event, &[]).await
+    })
+    .await
 }
 
 /// Makes the provider job, unless an earlier attempt turns out to have made one.
@@ -58,7 +63,8 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<Event, StepErro
     if !lease::renew(&state.pool, run.generation_id, leased.lease_id).await? {
         return Ok(Event::SubmitUnavailable { retry_in: retry_in(run.tries) });
     }
-    let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || state.runpod.run(&run.endpoint, &submission)).await;
+    let runpod = state.runpod.within(run.trace());
+    let answer = retry::in_place(TRIES_IN_PLACE, TIME_IN_PLACE, || runpod.run(&run.endpoint, &submission)).await;
     Ok(match answer {
         Ok(provider_job_id) => {
             submitted(&provider_job_id, if state.webhooks_enabled { Callback::Awaited } else { Callback::Off })

@@ -99,6 +99,7 @@ impl Spender {
             price: self.request.price(),
             seed: 7,
             request_id: "bench",
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
             key: None,
             response: "{}",
             limits: LIMITS,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use devstack::client::{Answer, Client, SignedIn};
-use devstack::shop::{PLAN_CREDITS, STARTER};
+use devstack::client::{Client, SignedIn};
+use devstack::shop::{PLAN_CREDITS, STARTER, pay};
 use devstack::stack::Stack;
 use serde_json::Value;
 use uuid::Uuid;
@@ -82,16 +82,6 @@ async fn offers(client: &Client) -> anyhow::Result<String> {
         );
     }
     Ok(lines)
-}
-
-/// Pays on the page that a checkout leads to, as its button does; the page's address.
-async fn pay(checkout: &Answer) -> anyhow::Result<String> {
-    ensure!(checkout.status == 201, "the checkout was refused: {}", checkout.body);
-    let url = checkout.body["checkout_url"].as_str().context("a checkout has an address")?;
-    let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-    let paid = browser.post(format!("{url}/pay")).send().await?;
-    ensure!(paid.status() == 303, "the page answered {}", paid.status());
-    Ok(url.to_owned())
 }
 
 /// Waits until the balance is this.

@@ -40,7 +40,8 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Objects on one page of a list, as many as Stripe gives.
 const PAGE_MAX: usize = 100;
 
-const METERS: Meters = Meters { calls: names::PAYMENT_CALLS_TOTAL, seconds: names::PAYMENT_CALL_SECONDS };
+const METERS: Meters =
+    Meters { peer: "stripe", calls: names::PAYMENT_CALLS_TOTAL, seconds: names::PAYMENT_CALL_SECONDS };
 
 /// Stripe, by its HTTP API. Cheap to clone.
 #[derive(Debug, Clone)]

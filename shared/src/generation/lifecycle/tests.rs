@@ -46,6 +46,7 @@ fn run(stage: Stage) -> Run {
         output_format: "webp".to_owned(),
         seed: 1,
         request_id: "request".to_owned(),
+        traceparent: None,
         accepted_at: start(),
         deadline_at: start() + seconds(645),
         target_seconds: 20,

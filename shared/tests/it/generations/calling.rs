@@ -5,7 +5,7 @@ use shared::generation::webhook_url::WebhookRef;
 use shared::generation::{Callback, Event, Noted, Stage, Status, attempt, note_webhook, request_cancel};
 use shared::ids::{GenerationId, UserId};
 
-use super::World;
+use super::{TRACEPARENT, World};
 
 #[tokio::test]
 async fn cancelling_what_is_queued_refunds_at_once_and_may_be_repeated() {
@@ -48,7 +48,7 @@ async fn a_webhook_brings_the_id_of_a_lost_answer_and_rings() {
     assert!(lease::due_for_poll(&world.worker, 10).await.unwrap().is_empty());
     let link = WebhookRef { generation_id: id, attempt: 1, expires_at: leased.run.deadline_at };
     let noted = note_webhook(&world.api, &link, Some("job-9")).await.unwrap();
-    assert_eq!(noted, Noted::Noted { request_id: "request-1".into() });
+    assert_eq!(noted, Noted::Noted { request_id: "request-1".into(), traceparent: Some(TRACEPARENT.into()) });
     assert_eq!(lease::due_for_poll(&world.worker, 10).await.unwrap().len(), 1);
     let open = attempt::list_open(&world.worker, id).await.unwrap();
     assert_eq!(open[0].provider_job_id.as_str(), "job-9");

@@ -25,6 +25,8 @@ use sqlx::PgPool;
 
 use crate::people::sign_up;
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 struct World {
     database: TestDatabase,
     api: PgPool,
@@ -87,6 +89,7 @@ impl World {
             price: request.price(),
             seed: 7,
             request_id: "request-1",
+            traceparent: Some(TRACEPARENT),
             key,
             response,
             limits: Limits { per_minute: self.rate, runs_open_max: self.runs_open_max },

@@ -10,6 +10,7 @@ mod faults;
 #[cfg(feature = "live")]
 mod live;
 mod simulated;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

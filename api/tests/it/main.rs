@@ -8,6 +8,7 @@ mod create_generation;
 mod credits;
 mod cross_origin;
 mod delete_generation;
+mod deploy_guide;
 mod document;
 mod files;
 mod find_generation;

@@ -4,6 +4,8 @@
 //! ([`open_loop`]: how soon) or a closed one ([`load`]: how much). What bounds a figure is told by what was
 //! seen of the machine meanwhile ([`watch`], [`seen`]).
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests fail by panicking"))]
+
 mod accept;
 mod beginning;
 mod exchange;

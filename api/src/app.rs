@@ -128,7 +128,7 @@ mod tests {
         for operation in Operations::meta().into_iter().flat_map(|api| api.paths).flat_map(|path| path.operations) {
             let id = operation.operation_id.expect("named");
             let verb = id.split('_').next().expect("never empty");
-            assert!(["create", "find", "list", "cancel", "resume", "note"].contains(&verb), "{id}");
+            assert!(["create", "find", "list", "cancel", "delete", "resume", "note"].contains(&verb), "{id}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use devstack::builders::model;
 use devstack::test_stack::TestStack;
 use serde_json::{Value, json};
+use shared::retention::Kind;
 
 use super::{DAY, bytes, objects};
 use crate::generations::delivered;
@@ -20,7 +21,7 @@ async fn it_counts_unless_it_is_told_to_remove() {
     assert_eq!((told.code, told.complained.as_str()), (0, "nothing was removed: --apply does it\n"));
     let line = |said: &str| said.lines().find(|line| line.starts_with("expired_outputs")).unwrap().to_owned();
     assert_eq!(line(&told.said).split_whitespace().collect::<Vec<_>>(), ["expired_outputs", "2", &size.to_string()]);
-    assert_eq!(told.said.lines().count(), 13, "a head and twelve kinds: {}", told.said);
+    assert_eq!(told.said.lines().count(), 1 + Kind::ALL.len(), "a head and every kind: {}", told.said);
     assert_eq!(objects(&stack).len(), 2);
 
     let other = operate(&stack, &["cleanup", "--apply", "--json", "--kind", "orphans", "--kind", "quotes"]);

@@ -9,6 +9,7 @@ use devstack::test_stack::{TestStack, TestUser};
 use image::{DynamicImage, ImageFormat};
 use serde_json::{Value, json};
 use shared::images;
+use shared::telemetry::TraceContext;
 use simulators::supabase::SupabaseEffect;
 use simulators::{Fault, HttpFault, Operation};
 
@@ -197,6 +198,8 @@ async fn every_part_of_a_request_reaches_the_endpoint_as_it_was_given() {
     assert!(seed.as_u64().is_some_and(|seed| seed < 1 << 53), "{seed}");
     let picture = job["input"].as_object_mut().unwrap().remove("input_image").unwrap();
     assert!(images::inspect(&STANDARD.decode(picture.as_str().unwrap()).unwrap()).is_ok());
+    let trace = job.as_object_mut().unwrap().remove("traceparent").unwrap();
+    assert!(TraceContext::parse(trace.as_str().unwrap()).is_some(), "{trace}");
     let expected = json!({
         "workflow_type": "poster",
         "num_outputs": 1,

@@ -3,6 +3,8 @@
 //! Rows are the truth, jobs are wake-ups: losing or repeating one may delay work, never corrupt it. Who may
 //! know the queue's tables is listed in `scripts/check-layers`.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
@@ -92,6 +94,11 @@ pub async fn take_due(pool: &PgPool, queue: Queue, limit: i64) -> Result<Vec<Job
     .await?;
     Ok(taken.iter().filter_map(|job| serde_json::from_slice(job).ok()).collect())
 }
+
+/// A job is missed only when it is overdue by this much.
+pub(crate) const WAKE_GRACE: Duration = Duration::from_secs(5);
+/// A job locked longer than this, whose row nobody holds, no longer counts as alive.
+pub(crate) const JOB_LOCK_MAX: Duration = Duration::from_secs(30);
 
 /// How many jobs of one queue are in one status, and how long the oldest due one has waited.
 #[derive(Debug, Clone, PartialEq)]

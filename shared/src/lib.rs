@@ -18,6 +18,7 @@ pub mod ids;
 pub mod images;
 pub mod jobs;
 pub mod ledger;
+mod link_signature;
 mod loopback;
 pub mod mail;
 pub mod notification;

@@ -102,7 +102,7 @@ pub async fn seconds_since_a_worker_was_seen(pool: &PgPool) -> Result<Option<f64
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn kill_overdue(pool: &PgPool, older_than: Duration, limit: i64) -> Result<u64, sqlx::Error> {
+pub async fn kill_overdue(pool: &PgPool, older_than: Duration, limit: i64) -> Result<i64, sqlx::Error> {
     let killed = sqlx::query!(
         r#"
         update apalis.jobs
@@ -118,7 +118,7 @@ pub async fn kill_overdue(pool: &PgPool, older_than: Duration, limit: i64) -> Re
     )
     .execute(pool)
     .await?;
-    Ok(killed.rows_affected())
+    Ok(killed.rows_affected().cast_signed())
 }
 
 /// Counts at most `limit` jobs that were done before `done_for`, or failed before `failed_for`; with `apply` deletes them.

@@ -91,27 +91,29 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
         housekeeping::run(kept, stop).await;
         "housekeeping"
     });
-    let (seen, stop) = (state.pool.clone(), stopping.clone());
-    loops.spawn(async move {
-        stop.run_until_cancelled(watch_queues(seen)).await;
-        "queue gauges"
-    });
-    let (measured, stop) = (state.pool.clone(), stopping.clone());
-    loops.spawn(async move {
-        stop.run_until_cancelled(async { tokio::join!(watch_process(measured.clone()), watch_sizes(measured)) }).await;
-        "database gauges"
-    });
-    let (booked, thresholds, stop) = (state.pool.clone(), state.anomalies, stopping.clone());
-    loops.spawn(async move {
-        stop.run_until_cancelled(watch_ledger(booked, thresholds)).await;
-        "ledger gauges"
-    });
-    let (clock, pool, stop) = (state.clock.clone(), state.pool.clone(), stopping.clone());
-    loops.spawn(async move {
-        stop.run_until_cancelled(clock.follow(pool)).await;
-        "clock"
-    });
+    let pool = || state.pool.clone();
+    watch(&mut loops, stopping, "queue gauges", watch_queues(pool()));
+    watch(&mut loops, stopping, "process gauges", watch_process(pool()));
+    watch(&mut loops, stopping, "database gauges", watch_sizes(pool()));
+    watch(&mut loops, stopping, "ledger gauges", watch_ledger(pool(), state.anomalies));
+    let clock = state.clock.clone();
+    let pool = pool();
+    watch(&mut loops, stopping, "clock", async move { clock.follow(pool).await });
     loops
+}
+
+/// What watches for ever, and loses nothing where it is cut off.
+fn watch(
+    loops: &mut JoinSet<&'static str>,
+    stopping: &CancellationToken,
+    name: &'static str,
+    watching: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stopping.clone();
+    loops.spawn(async move {
+        stop.run_until_cancelled(watching).await;
+        name
+    });
 }
 
 /// Runs one worker per step, each on the queue of the step's name, until `stop` resolves or a worker gives

@@ -17,9 +17,6 @@ use crate::state::WorkerState;
 const EVERY: Duration = Duration::from_mins(1);
 /// Longer than any step may take and wait, together.
 pub const LOCK_MAX: Duration = Duration::from_mins(10);
-/// Jobs one statement kills, and statements of one round; what is left waits for the next.
-const BATCH: i64 = 1000;
-const BATCHES_MAX: usize = 100;
 
 /// Keeps house until `stop`.
 pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
@@ -46,15 +43,8 @@ pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn free_locks(pool: &PgPool, lock_max: Duration) -> Result<u64, sqlx::Error> {
-    let mut killed = 0;
-    for _ in 0..BATCHES_MAX {
-        let batch = kill_overdue(pool, lock_max, BATCH).await?;
-        killed += batch;
-        if batch < BATCH.unsigned_abs() {
-            break;
-        }
-    }
+pub async fn free_locks(pool: &PgPool, lock_max: Duration) -> Result<i64, sqlx::Error> {
+    let killed = retention::in_batches(|limit| kill_overdue(pool, lock_max, limit)).await?;
     if killed > 0 {
         tracing::warn!(jobs = killed, "jobs killed: locked longer than any step may take");
     }

@@ -1,19 +1,12 @@
 //! SQL: new jobs for runs whose job was lost. Rows are the truth; a job is only a wake-up.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use sqlx::PgPool;
 
 use super::Stage;
 use crate::ids::GenerationId;
-use crate::jobs::{self, Job, Queue};
+use crate::jobs::{self, JOB_LOCK_MAX, Job, Queue, WAKE_GRACE};
 use crate::telemetry::timed;
-
-/// A job is missed only when it is overdue by this much.
-const WAKE_GRACE: Duration = Duration::from_secs(5);
-/// A job locked longer than this, whose run nobody holds, no longer counts as alive.
-const JOB_LOCK_MAX: Duration = Duration::from_secs(30);
 
 /// Enqueues a new job for at most `limit` queued or collecting runs that nobody holds and whose job is overdue
 /// and dead; returns how many.

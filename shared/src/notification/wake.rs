@@ -1,17 +1,10 @@
 //! SQL: new jobs for mailings whose job was lost. Rows are the truth; a job is only a wake-up.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use sqlx::PgPool;
 
 use crate::ids::UserId;
-use crate::jobs::{self, Job, Queue};
-
-/// A job is missed only when it is overdue by this much.
-const WAKE_GRACE: Duration = Duration::from_secs(5);
-/// A job locked longer than this, whose mailing nobody holds, no longer counts as alive.
-const JOB_LOCK_MAX: Duration = Duration::from_secs(30);
+use crate::jobs::{self, JOB_LOCK_MAX, Job, Queue, WAKE_GRACE};
 
 /// Enqueues a new job for at most `limit` mailings that are due, that nobody holds and whose job is gone; returns how
 /// many.

@@ -2,20 +2,15 @@
 
 use sqlx::PgPool;
 
-use super::{Amount, BATCH, BATCHES_MAX, PLAN_GRACE, seconds};
+use super::{Amount, PLAN_GRACE, in_batches, seconds};
 
 /// Notes the outputs of generations past their time for removal, and takes them out of the rows that name them.
 pub(super) async fn expire(pool: &PgPool, days: u32) -> Result<(), sqlx::Error> {
-    for _ in 0..BATCHES_MAX {
-        if expire_batch(pool, days).await? < BATCH {
-            break;
-        }
-    }
-    Ok(())
+    in_batches(|limit| expire_batch(pool, days, limit)).await.map(drop)
 }
 
 /// The longest time counts: the setting's, and that of every plan she is subscribed to or was within the grace.
-async fn expire_batch(pool: &PgPool, days: u32) -> Result<i64, sqlx::Error> {
+async fn expire_batch(pool: &PgPool, days: u32, limit: i64) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
         with due as (
@@ -53,7 +48,7 @@ async fn expire_batch(pool: &PgPool, days: u32) -> Result<i64, sqlx::Error> {
         "#,
         i32::try_from(days).unwrap_or(i32::MAX),
         seconds(PLAN_GRACE),
-        BATCH,
+        limit,
     )
     .fetch_one(pool)
     .await

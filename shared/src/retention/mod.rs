@@ -199,6 +199,26 @@ pub enum CleanupError {
     Database(#[from] sqlx::Error),
 }
 
+/// Repeats a statement as long as it finds a full [`BATCH`], at most [`BATCHES_MAX`] times; returns how many rows that
+/// were.
+///
+/// # Errors
+/// Whatever the statement says; what was done stays done.
+pub async fn in_batches<Fut>(statement: impl Fn(i64) -> Fut) -> Result<i64, sqlx::Error>
+where
+    Fut: Future<Output = Result<i64, sqlx::Error>>,
+{
+    let mut rows = 0;
+    for _ in 0..BATCHES_MAX {
+        let batch = statement(BATCH).await?;
+        rows += batch;
+        if batch < BATCH {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
 /// Seconds, as statements take them.
 fn seconds(time: TimeDelta) -> f64 {
     time.as_seconds_f64()

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Amount, BATCH, BATCHES_MAX, CleanupError, IN_FLIGHT, INPUTS_KEPT, Kind, seconds};
+use super::{Amount, BATCH, BATCHES_MAX, CleanupError, IN_FLIGHT, INPUTS_KEPT, Kind, in_batches, seconds};
 use crate::images::ImageStore;
 
 /// How long whoever claims a path may take to remove it: longer than a call to the store, with all its tries.
@@ -113,22 +113,21 @@ pub(super) async fn count_noted(pool: &PgPool, kind: Kind) -> Result<Amount, sql
 /// # Errors
 /// Whatever the database says.
 pub async fn forget_uses(pool: &PgPool) -> Result<(), sqlx::Error> {
-    for _ in 0..BATCHES_MAX {
-        let forgotten = sqlx::query!(
-            r#"
-            delete from gateway.stored_object
-            where path in (select path from gateway.stored_object
-                           where remove_as is null and used_at <= gateway.now() - make_interval(secs => $1) limit $2)
-              and remove_as is null and used_at <= gateway.now() - make_interval(secs => $1)
-            "#,
-            seconds(INPUTS_KEPT),
-            BATCH,
-        )
-        .execute(pool)
-        .await?;
-        if forgotten.rows_affected() < BATCH.unsigned_abs() {
-            break;
-        }
-    }
-    Ok(())
+    in_batches(|limit| forget_batch(pool, limit)).await.map(drop)
+}
+
+async fn forget_batch(pool: &PgPool, limit: i64) -> Result<i64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        r#"
+        delete from gateway.stored_object
+        where path in (select path from gateway.stored_object
+                       where remove_as is null and used_at <= gateway.now() - make_interval(secs => $1) limit $2)
+          and remove_as is null and used_at <= gateway.now() - make_interval(secs => $1)
+        "#,
+        seconds(INPUTS_KEPT),
+        limit,
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected().cast_signed())
 }

@@ -3,8 +3,8 @@
 use sqlx::PgPool;
 
 use super::{
-    BATCH, BATCHES_MAX, EVENTS_KEPT, JOBS_DONE_KEPT, JOBS_FAILED_KEPT, Kind, Mode, NOTIFICATIONS_KEPT,
-    PAYMENT_EVENTS_KEPT, PURCHASES_KEPT, WORKERS_KEPT, seconds,
+    EVENTS_KEPT, JOBS_DONE_KEPT, JOBS_FAILED_KEPT, Kind, Mode, NOTIFICATIONS_KEPT, PAYMENT_EVENTS_KEPT, PURCHASES_KEPT,
+    WORKERS_KEPT, in_batches, seconds,
 };
 use crate::queue_housekeeping::{forget_workers, purge_finished};
 
@@ -19,15 +19,7 @@ pub async fn purge(pool: &PgPool, kind: Kind, mode: Mode) -> Result<i64, sqlx::E
     if mode == Mode::Look {
         return batch(pool, kind, LOOK_MAX, false).await;
     }
-    let mut rows = 0;
-    for _ in 0..BATCHES_MAX {
-        let gone = batch(pool, kind, BATCH, true).await?;
-        rows += gone;
-        if gone < BATCH {
-            break;
-        }
-    }
-    Ok(rows)
+    in_batches(|limit| batch(pool, kind, limit, true)).await
 }
 
 async fn batch(pool: &PgPool, kind: Kind, limit: i64, apply: bool) -> Result<i64, sqlx::Error> {

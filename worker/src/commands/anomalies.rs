@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use shared::ledger::{self, Anomaly};
 use sqlx::PgPool;
 
-use super::{OperationError, seconds};
+use super::{OperationError, print, seconds};
 
 pub(super) async fn list(pool: &PgPool, json: bool, all: bool) -> Result<ExitCode, OperationError> {
     let books = ledger::books(pool).await.map_err(OperationError::Read)?;
@@ -14,11 +14,7 @@ pub(super) async fn list(pool: &PgPool, json: bool, all: bool) -> Result<ExitCod
         Some(age) => eprintln!("the books were read {age:.0} seconds ago"),
         None => eprintln!("the books have never been read: does a worker run?"),
     }
-    if json {
-        println!("{}", serde_json::to_string_pretty(&anomalies)?);
-    } else {
-        anomalies.iter().for_each(|anomaly| println!("{}", line(anomaly)));
-    }
+    print(&anomalies, json, |anomalies| anomalies.iter().for_each(|anomaly| println!("{}", line(anomaly))))?;
     let is_well = anomalies.iter().all(|anomaly| anomaly.ended_at.is_some());
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

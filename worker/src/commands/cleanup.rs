@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use shared::retention::{self, Kind, Mode, Report};
 
-use super::OperationError;
+use super::{OperationError, print};
 use crate::state::WorkerState;
 
 #[derive(Debug, clap::Args)]
@@ -25,18 +25,14 @@ pub(super) async fn clean_up(state: &WorkerState, asked: Cleanup) -> Result<Exit
     let kinds = if kind.is_empty() { Kind::ALL.to_vec() } else { kind };
     let mode = if apply { Mode::Apply } else { Mode::Look };
     let report = retention::clean_up(&state.pool, &*state.images, &state.retention, &kinds, mode).await?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        print(&report);
-    }
+    print(&report, json, table)?;
     if !apply {
         eprintln!("nothing was removed: --apply does it");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(report: &Report) {
+fn table(report: &Report) {
     println!("{:<20} {:>12} {:>16}", "kind", "count", "bytes");
     for (kind, amount) in &report.kinds {
         println!("{:<20} {:>12} {:>16}", kind.as_str(), amount.count, amount.bytes);

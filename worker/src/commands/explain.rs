@@ -3,42 +3,41 @@
 use std::process::ExitCode;
 
 use shared::ids::{GenerationId, UserId};
-use shared::operations::{self, Happening, Refund};
+use shared::operations::{self, Happening, Refund, Story};
 use sqlx::PgPool;
 
-use super::{OperationError, seconds};
+use super::{OperationError, print, seconds};
 
 pub(super) async fn tell(pool: &PgPool, id: GenerationId, json: bool) -> Result<ExitCode, OperationError> {
     let Some(story) = operations::tell_story(pool, id).await.map_err(OperationError::Read)? else {
         eprintln!("there is no generation {id} of this backend");
         return Ok(ExitCode::FAILURE);
     };
-    if json {
-        println!("{}", serde_json::to_string_pretty(&story)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let delivered = story.outputs_delivered.unwrap_or(0);
-    println!("generation {id}: {} of user {}, {}", story.workflow, story.user_id, story.stage);
-    println!("request {}; {} of {} outputs, price {}", story.request_id, delivered, story.outputs_asked, story.price);
+    print(&story, json, lines)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(story: &Story) {
+    let Story { generation_id, user_id, workflow, stage, .. } = story;
+    println!("generation {generation_id}: {workflow} of user {user_id}, {stage}");
+    let (delivered, asked) = (story.outputs_delivered.unwrap_or(0), story.outputs_asked);
+    println!("request {}; {delivered} of {asked} outputs, price {}", story.request_id, story.price);
     if let Some(code) = &story.error_code {
         println!("failed with {code}; the user was told: {}", story.error_message.as_deref().unwrap_or("nothing"));
     }
     for Happening { at, of, what } in &story.happenings {
         println!("{}  {of:8} {what}", seconds(*at));
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn refunds(pool: &PgPool, user: UserId, json: bool) -> Result<ExitCode, OperationError> {
     let refunds = operations::list_refunds(pool, user).await.map_err(OperationError::Read)?;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&refunds)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if refunds.is_empty() {
-        println!("user {user} was never refunded");
-    }
-    refunds.iter().for_each(|refund| println!("{}", line(refund)));
+    print(&refunds, json, |refunds| {
+        if refunds.is_empty() {
+            println!("user {user} was never refunded");
+        }
+        refunds.iter().for_each(|refund| println!("{}", line(refund)));
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

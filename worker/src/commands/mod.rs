@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
+use serde::Serialize;
 use shared::db::{self, DatabaseError};
 use shared::ids::{GenerationId, UserId};
 use shared::ledger::AdjustError;
@@ -88,6 +89,16 @@ impl Operation {
             Self::Cleanup(asked) => cleanup::clean_up(state, asked).await,
         }
     }
+}
+
+/// Prints what was read: as JSON where that is asked for, else as `lines` does.
+fn print<T: Serialize>(read: &T, json: bool, lines: impl FnOnce(&T)) -> Result<(), OperationError> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(read)?);
+    } else {
+        lines(read);
+    }
+    Ok(())
 }
 
 fn seconds(at: DateTime<Utc>) -> String {

@@ -55,9 +55,11 @@ impl RequestTrace {
         self.context
     }
 
-    /// Notes that this request is about what another one began.
+    /// Notes that this request is about what another one began; not where that is recorded nowhere.
     pub fn link(&self, to: TraceContext) {
-        self.span.add_link(remote(to));
+        if to.sampled() {
+            self.span.add_link(remote(to));
+        }
     }
 
     /// Notes how it was answered.

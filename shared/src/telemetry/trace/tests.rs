@@ -19,10 +19,17 @@ fn caller() -> TraceContext {
     TraceContext::parse(CALLER).expect("well-formed")
 }
 
+fn linked() -> TraceContext {
+    caller().with_span(NonZeroU64::MIN)
+}
+
+fn unrecorded() -> TraceContext {
+    TraceContext::new(caller().trace_id().get(), caller().span_id(), false)
+}
+
 #[test]
 fn without_an_exporter_contexts_are_handed_on_all_the_same() {
-    let unrecorded = TraceContext::new(caller().trace_id().get(), caller().span_id(), false);
-    for asked in [caller(), unrecorded] {
+    for asked in [caller(), unrecorded()] {
         let request = RequestTrace::begin("POST", "id", Some(asked)).context();
         let step = StepTrace::begin("submit", Some(request)).context();
         let sent = hand_on(Some(step)).expect("it is in a trace");
@@ -79,6 +86,8 @@ fn spans_are_exported_with_parents_and_links_and_never_show_in_log_lines() {
     let (request, step, sent) = {
         let _listening = on_this_thread(subscriber);
         let request = RequestTrace::begin("POST", "id-1", Some(caller()));
+        request.link(unrecorded());
+        request.link(linked());
         request.answered("POST", "/generate", 503);
         let log = tracing::info_span!("step", trace_id = %request.context().trace_id());
         let step = StepTrace::begin("submit", Some(request.context()));
@@ -100,7 +109,8 @@ fn spans_are_exported_with_parents_and_links_and_never_show_in_log_lines() {
     assert_eq!((parent(request), parent(step)), (caller().span_id().get(), request.span_id().get()));
     assert_eq!(parent(sent), step.span_id().get());
     assert!([request, step, sent].iter().all(|context| context.trace_id() == caller().trace_id()));
-    assert_eq!(find(step).links.links[0].span_context, remote(request));
+    let links = |context| find(context).links.iter().map(|link| link.span_context.clone()).collect::<Vec<_>>();
+    assert_eq!((links(request), links(step)), (vec![remote(linked())], vec![remote(request)]));
     assert_eq!(
         (&*find(request).name, &*find(step).name, &*find(sent).name),
         ("POST /generate", "submit", "runpod run")

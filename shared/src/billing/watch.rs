@@ -76,3 +76,12 @@ async fn read(pool: &PgPool, stripe: &Stripe, window: (DateTime<Utc>, DateTime<U
     tracing::error!(pages = PAGES_MAX, "the provider lists more events of a day than are read; its oldest were not");
     Ok(found)
 }
+
+/// Has the whole list read again, at once: what was paid after the moment of a restored backup is found in it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn start_over(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query!("update gateway.payment_watch set next_at = '-infinity', read_until = null").execute(pool).await?;
+    Ok(())
+}

@@ -44,5 +44,9 @@ begin
   loop
     execute statement;
   end loop;
+  -- What Supabase grants of public stays as the project has it. Everybody may look into it there, so that the owner of a
+  -- project who may not grant this is only warned.
+  set local client_min_messages = error;
+  grant usage on schema public to shootx_api, shootx_worker;
 end
 $$;

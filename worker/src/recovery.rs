@@ -107,6 +107,7 @@ impl Recovery {
 /// See [`RecoverError`]. The hold then stays, and a repeat goes on.
 pub async fn recover(state: &WorkerState, wishes: Wishes) -> Result<Recovery, RecoverError> {
     let pool = &state.pool;
+    state.clock.read_offset(pool).await?;
     match world::count_workers(pool).await? {
         0 => {}
         running => return Err(RecoverError::WorkersRun(running)),

@@ -23,7 +23,7 @@ pub async fn list(
         r#"
         select generation_id as "generation_id: GenerationId", user_id as "user_id: UserId", workflow, endpoint,
                dialect as "dialect: Dialect", stage as "stage: Stage", price as "price: Credits", outputs_asked,
-               outputs_delivered, output_format, seed, request_id, accepted_at, deadline_at, target_seconds,
+               outputs_delivered, output_format, seed, request_id, traceparent, accepted_at, deadline_at, target_seconds,
                max_seconds, attempt, timeouts, tries, polls, lost_looks, provider_job_id, submitted_at,
                unknown_until, result_at, poll_at, wake_at, rings, leases_lost, cancel_requested_at, progress,
                error_code, settled_at

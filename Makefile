@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo run stop test test-security test-money test-ops bench check openapi client sqlx test-live fmt build
+.PHONY: help demo run stop backup restore restore-drill test test-security test-money test-ops bench check openapi client sqlx test-live fmt build
 
 # Queries are checked against the committed cache, so that nothing needs a database to compile.
 export SQLX_OFFLINE := true
@@ -20,6 +20,15 @@ run: build ## Boot everything and stay up; prints URLs, a token and curl lines t
 
 stop: ## Stop what `make run` started
 	@scripts/stop
+
+backup: ## Write a consistent backup of the database into .local/backups (ARGS=--help; docs/recovery.md)
+	@scripts/backup $(ARGS)
+
+restore: ## Restore a backup: make restore ARGS=".local/backups/..." (ARGS=--help; docs/recovery.md)
+	@scripts/restore $(ARGS)
+
+restore-drill: build ## Lose the database under traffic, restore it into a fresh server, print time and loss (ARGS=--help)
+	@$(CARGO) run --quiet --package devstack --bin restore-drill -- $(ARGS)
 
 test: preflight ## Run all tests; brings its own Postgres and simulators
 	@$(WITH_POSTGRES) $(CARGO) test --workspace

@@ -2,7 +2,7 @@
 //!
 //! Pure: [`ids`], [`credits`], [`pricing`], [`base64_text`], [`workflow`], `generation::lifecycle`.
 //! Ports: [`runpod`], [`images`], [`mail`], `billing::stripe`. SQL: [`generation`], [`ledger`], [`billing`],
-//! [`notification`], [`retention`], [`operations`], [`jobs`], [`db`].
+//! [`notification`], [`retention`], [`recovery`], [`operations`], [`jobs`], [`db`].
 
 pub mod base64_text;
 pub mod billing;
@@ -27,6 +27,7 @@ pub mod pricing;
 pub mod provider;
 pub mod queue;
 pub mod queue_housekeeping;
+pub mod recovery;
 pub mod retention;
 pub mod retry;
 pub mod runpod;

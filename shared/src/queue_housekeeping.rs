@@ -182,3 +182,29 @@ pub async fn forget_workers(pool: &PgPool, unseen_for: Duration, limit: i64, app
     .fetch_one(pool)
     .await
 }
+
+/// How many workers were seen within this time.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn count_alive(pool: &PgPool, within: Duration) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "alive!" from apalis.workers where last_seen > now() - make_interval(secs => $1)"#,
+        within.as_secs_f64(),
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Deletes all jobs and workers, those of a world that is gone, and returns how many jobs that were. The sweeper gives
+/// each run that needs one a new job.
+///
+/// # Errors
+/// Whatever the database says; then nothing is deleted.
+pub async fn empty(pool: &PgPool) -> Result<u64, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    let jobs = sqlx::query!("delete from apalis.jobs").execute(&mut *tx).await?.rows_affected();
+    sqlx::query!("delete from apalis.workers").execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(jobs)
+}

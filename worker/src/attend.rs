@@ -135,7 +135,7 @@ impl Seen {
 }
 
 /// Asks the provider to stop jobs that nobody waits for any more. Best effort: a late result changes nothing.
-async fn call_off(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) {
+pub(crate) async fn call_off(state: &WorkerState, leased: &Leased, jobs: &[Attempt]) {
     let runpod = state.runpod.within(leased.run.trace());
     for job in jobs {
         if let Err(error) = runpod.cancel(&leased.run.endpoint, &job.provider_job_id).await {

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use shared::clock::Clock;
 use shared::config::{Config, Process};
 use shared::ledger::Difference;
-use shared::{db, health, ledger, telemetry};
+use shared::{db, health, ledger, recovery, telemetry};
 use shootx_worker::commands::Operation;
 use shootx_worker::queue::Settings;
 use shootx_worker::{WorkerState, app};
@@ -60,6 +60,7 @@ async fn run() -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     db::ensure_current(&pool).await?;
+    recovery::ensure_none(&pool).await?;
     telemetry::serve_metrics(config.metrics_bind)?;
     metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
     let state = WorkerState::from_config(&config, pool, Clock::system())?;

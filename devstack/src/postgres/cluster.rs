@@ -70,8 +70,20 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::start`].
     pub fn temporary(purpose: Purpose) -> Result<Self, PostgresError> {
+        Self::temporary_at(&format!("{TEMPORARY_PREFIX}{}", std::process::id()), purpose)
+    }
+
+    /// One more in the same run.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn another_temporary(purpose: Purpose, number: u32) -> Result<Self, PostgresError> {
+        Self::temporary_at(&format!("{TEMPORARY_PREFIX}{}-{number}", std::process::id()), purpose)
+    }
+
+    fn temporary_at(name: &str, purpose: Purpose) -> Result<Self, PostgresError> {
         let root = std::env::temp_dir();
-        let mut cluster = Self::start(&root.join(format!("{TEMPORARY_PREFIX}{}", std::process::id())), purpose)?;
+        let mut cluster = Self::start(&root.join(name), purpose)?;
         cluster.temporary = true;
         cluster.sweep(&root);
         Ok(cluster)
@@ -81,7 +93,8 @@ impl Cluster {
     fn sweep(&self, root: &Path) {
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX)) else { continue };
+            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY_PREFIX)) else { continue };
+            let pid = rest.split('-').next().unwrap_or(rest);
             // The shell's own `kill`: a minimal system has no program of that name.
             let alive = Command::new("sh").args(["-c", "kill -0 \"$0\"", pid]).stderr(Stdio::null()).status();
             if entry.path() == self.dir || alive.is_ok_and(|status| status.success()) {

@@ -1,6 +1,7 @@
 //! The stack's database: a private Postgres that looks like Supabase, or the one that `DATABASE_URL` names.
 
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,6 +15,8 @@ use crate::postgres::{Cluster, Purpose, STORAGE_SHIM, SUPABASE_SHIM, Service, en
 const NAME: &str = "shootx";
 /// Most of the owner's connections.
 const POOL_MAX: u32 = 4;
+/// Servers that this process has started: each is in a directory of its own.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Database {
@@ -43,8 +46,29 @@ impl Database {
     }
 
     async fn private(keep: bool) -> anyhow::Result<Self> {
+        let laid = Self::laid(keep).await?;
+        migrate(&[("DATABASE_URL".to_owned(), laid.owner_url.clone())]).await?;
+        ensure_login_roles(&mut *laid.pool.acquire().await?).await?;
+        Ok(laid)
+    }
+
+    /// A fresh server with a Supabase project in which there is nothing of ours but the roles that services log in by.
+    pub(super) async fn fresh() -> anyhow::Result<Self> {
+        let fresh = Self::laid(false).await?;
+        fresh.pool.execute("create role shootx_api; create role shootx_worker").await?;
+        ensure_login_roles(&mut *fresh.pool.acquire().await?).await?;
+        Ok(fresh)
+    }
+
+    /// A server of our own, with what Supabase provides in it.
+    async fn laid(keep: bool) -> anyhow::Result<Self> {
         let dir = places::local().join("postgres");
-        let start = move || if keep { Cluster::start(&dir, Purpose::Run) } else { Cluster::temporary(Purpose::Tests) };
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let start = move || match (keep, number) {
+            (true, _) => Cluster::start(&dir, Purpose::Run),
+            (false, 0) => Cluster::temporary(Purpose::Tests),
+            (false, _) => Cluster::another_temporary(Purpose::Tests, number),
+        };
         let cluster = tokio::task::spawn_blocking(start).await??;
         let url = cluster.url(NAME);
         create(&cluster.url("postgres")).await?;
@@ -52,8 +76,6 @@ impl Database {
         connection.execute("set client_min_messages = error").await?;
         connection.execute(sqlx::raw_sql(SUPABASE_SHIM)).await?;
         connection.execute(sqlx::raw_sql(STORAGE_SHIM)).await?;
-        migrate(&[("DATABASE_URL".to_owned(), url.clone())]).await?;
-        ensure_login_roles(&mut connection).await?;
         connection.close().await?;
         Ok(Self { pool: connect(&url).await?, shown: url.clone(), owner_url: url, cluster: Some(cluster) })
     }

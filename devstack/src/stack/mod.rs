@@ -7,6 +7,8 @@ mod child;
 mod database;
 mod interrupt;
 mod places;
+mod restored;
+mod services;
 mod settings;
 mod stand_ins;
 
@@ -24,6 +26,7 @@ use crate::client::{Auth, Client};
 use crate::postgres::advance_clock;
 
 use database::Database;
+use services::Services;
 use stand_ins::StandIns;
 
 pub use child::Child;
@@ -32,8 +35,6 @@ pub use places::{local, local_dir};
 
 /// Worker processes of one stack: enough to show that they share the queue.
 const WORKERS: u16 = 2;
-/// How long the processes together may take to be ready.
-const READY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What kind of stack is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ pub struct Stack {
     pub metrics: Metrics,
     // Dropped in this order: the processes before what they talk to.
     children: Vec<Child>,
+    services: Services,
     stand_ins: StandIns,
     database: Database,
 }
@@ -91,21 +93,14 @@ impl Stack {
         report("simulators", begun.elapsed());
 
         let begun = Instant::now();
-        let common = settings::common(api_bind, &stand_ins);
-        let mut children = Vec::new();
-        let api = settings::with(&common, "METRICS_BIND", metrics[0]);
         let log = places::local_dir(if options.keep { "log" } else { "demo/log" })?;
-        children.push(Child::spawn(&log, "api", ("shootx-api", &["serve"]), &database.api_settings(api))?);
-        for number in 1..=WORKERS {
-            let worker = settings::with(&common, "METRICS_BIND", metrics[usize::from(number)]);
-            let settings = database.worker_settings(worker);
-            children.push(Child::spawn(&log, &format!("worker-{number}"), ("shootx-worker", &["run"]), &settings)?);
-        }
-        ready(&mut children, &api_url, &metrics).await?;
+        let common = settings::common(api_bind, &stand_ins);
+        let services = Services { api_url: api_url.clone(), common, metrics: metrics.clone(), log };
+        let children = services.start(&database).await?;
         report("api and workers", begun.elapsed());
 
-        let mut addresses = addresses(&api_url, &stand_ins, &database, &metrics);
-        addresses.push(("logs", log.display().to_string()));
+        let mut addresses = addresses(&api_url, &stand_ins, &database, &services.metrics);
+        addresses.push(("logs", services.log.display().to_string()));
         Ok(Self {
             api_url,
             auth: stand_ins.auth.clone(),
@@ -113,6 +108,7 @@ impl Stack {
             addresses,
             metrics: Metrics { api: metrics[0], workers: metrics[1..].to_vec() },
             children,
+            services,
             stand_ins,
             database,
         })
@@ -171,24 +167,6 @@ impl Stack {
         self.pool.close().await;
         self.database.stop().await;
     }
-}
-
-async fn ready(children: &mut [Child], api_url: &Url, metrics: &[SocketAddr]) -> anyhow::Result<()> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
-    let readyz = api_url.join("/readyz")?;
-    let deadline = Instant::now() + READY_PATIENCE;
-    for (child, bind) in children.iter_mut().zip(metrics) {
-        let is_api = child.name() == "api";
-        child
-            .ready(deadline, async || {
-                let answers = std::net::TcpStream::connect_timeout(bind, Duration::from_millis(200)).is_ok();
-                answers
-                    && (!is_api
-                        || http.get(readyz.clone()).send().await.is_ok_and(|answer| answer.status().is_success()))
-            })
-            .await?;
-    }
-    Ok(())
 }
 
 fn addresses(

@@ -8,6 +8,7 @@ use simulators::{
     PaymentsOptions, PaymentsSim, RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim,
     Time,
 };
+use tempfile::TempDir;
 use url::Url;
 
 use super::database::Database;
@@ -32,6 +33,8 @@ pub(super) struct StandIns {
     pub(super) settings: Vec<(String, String)>,
     /// `None` where the real Supabase is used.
     pub(super) supabase: Option<SupabaseHandle>,
+    /// Where the simulator's pictures are, if they go with this stack.
+    store: Option<TempDir>,
 }
 
 impl StandIns {
@@ -40,13 +43,21 @@ impl StandIns {
         let mut settings = Vec::new();
         let mut tell = |name: &str, value: &str| settings.push((name.to_owned(), value.to_owned()));
 
+        let store = if options.keep { None } else { Some(TempDir::with_prefix("shootx-storage-")?) };
         let (auth, supabase) = match settings::given("SUPABASE_URL") {
             Some(url) => (real_auth(&url)?, None),
             None => {
-                let storage_dir = if options.keep { Some(places::local_dir("storage")?) } else { None };
+                let storage_dir = match &store {
+                    Some(store) => store.path().to_owned(),
+                    None => places::local_dir("storage")?,
+                };
                 let database_url = Some(database.owner_url.clone());
-                let options =
-                    SupabaseOptions { bind: binds.supabase, database_url, storage_dir, ..SupabaseOptions::default() };
+                let options = SupabaseOptions {
+                    bind: binds.supabase,
+                    database_url,
+                    storage_dir: Some(storage_dir),
+                    ..SupabaseOptions::default()
+                };
                 let supabase = SupabaseSim::start(options).context("the Supabase simulator cannot start")?;
                 bucket::make(&supabase).await?;
                 tell("SUPABASE_URL", &supabase.url());
@@ -85,7 +96,29 @@ impl StandIns {
             shop::stock(&database.pool).await?;
             Some(payments)
         };
-        Ok(Self { auth, runpod, runpod_url, payments, settings, supabase })
+        Ok(Self { auth, runpod, runpod_url, payments, settings, supabase, store })
+    }
+
+    /// Another Supabase project, on another database, with the pictures of the first.
+    pub(super) async fn begin_project(&mut self, database: &Database) -> anyhow::Result<Auth> {
+        let store = self.store.as_ref().context("the pictures are not this stack's own")?;
+        self.supabase = None;
+        let options = SupabaseOptions {
+            database_url: Some(database.owner_url.clone()),
+            storage_dir: Some(store.path().to_owned()),
+            ..SupabaseOptions::default()
+        };
+        let supabase = SupabaseSim::start(options).context("the Supabase simulator cannot start")?;
+        for (name, value) in &mut self.settings {
+            match name.as_str() {
+                "SUPABASE_URL" => *value = supabase.url(),
+                "SUPABASE_SERVICE_KEY" => supabase.service_key().clone_into(value),
+                _ => {}
+            }
+        }
+        self.auth = Auth { supabase_url: supabase.url().parse()?, api_key: supabase.anon_key().to_owned() };
+        self.supabase = Some(supabase);
+        Ok(self.auth.clone())
     }
 
     /// Moves the clocks of all simulators.

@@ -8,7 +8,7 @@ use super::object::{self, Seen};
 use super::outcome::{ApplyError, Outcome};
 use super::purchase::{self, Purchase};
 use super::stripe::{Invoice, Metadata, Payment, Session, Stripe};
-use super::{grant, payment, subscription};
+use super::{grant, lost_purchase, payment, subscription};
 use crate::db;
 use crate::ledger::{EntryKind, NewEntry};
 
@@ -98,7 +98,10 @@ impl Desk<'_> {
     /// The purchase that an object names.
     async fn purchase(self, metadata: &Metadata) -> Result<Result<Purchase, Outcome>, ApplyError> {
         let Some(purchase_id) = metadata.purchase() else { return Ok(Err(Outcome::Foreign)) };
-        let found = purchase::find(self.pool, purchase_id).await?;
+        let found = match purchase::find(self.pool, purchase_id).await? {
+            None => lost_purchase::make_again(self.pool, purchase_id, metadata).await?,
+            found => found,
+        };
         if found.is_none() {
             tracing::error!(%purchase_id, "something was paid for a purchase that is not here");
         }

@@ -89,6 +89,8 @@ async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, Pu
     let (success_url, cancel_url) = (back("paid"), back("left"));
     let new = NewSession {
         purchase_id: purchase.purchase_id,
+        user_id: purchase.user_id,
+        offer: purchase.offer(),
         name: &purchase.name,
         amount_cents: purchase.amount_cents,
         currency: &purchase.currency,

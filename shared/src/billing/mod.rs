@@ -10,6 +10,7 @@ mod apply;
 pub mod checkout;
 pub mod event;
 pub mod grant;
+mod lost_purchase;
 mod object;
 pub mod offer;
 mod outcome;

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::stripe::Offer;
 use crate::credits::Credits;
 use crate::db;
 use crate::ids::UserId;
@@ -63,6 +64,8 @@ pub enum PurchaseError {
 pub(super) struct Purchase {
     pub(super) purchase_id: Uuid,
     pub(super) user_id: UserId,
+    pack_id: Option<String>,
+    plan_id: Option<Uuid>,
     pub(super) name: String,
     pub(super) credits: Credits,
     /// What one payment covers; none of a pack.
@@ -79,6 +82,15 @@ pub(super) struct Purchase {
 }
 
 impl Purchase {
+    /// What is bought.
+    pub(super) fn offer(&self) -> Offer<'_> {
+        match (&self.pack_id, self.plan_id) {
+            (Some(id), _) => Offer::Pack(id),
+            (None, Some(id)) => Offer::Plan(id),
+            (None, None) => unreachable!("purchase_of_one_thing: a purchase is of a pack or of a plan"),
+        }
+    }
+
     /// Whether this item is what is bought, and there is a checkout for it, or can be.
     pub(super) fn can_serve(&self, item: &Item) -> bool {
         self.fingerprint.as_deref() == Some(&item.fingerprint()[..]) && (self.session_url.is_some() || self.is_fresh)
@@ -230,7 +242,7 @@ pub(super) async fn find(pool: &PgPool, purchase_id: Uuid) -> Result<Option<Purc
     sqlx::query_as!(
         Purchase,
         r#"
-        select purchase_id, user_id as "user_id: UserId", name, credits as "credits: Credits", months, amount_cents,
+        select purchase_id, user_id as "user_id: UserId", pack_id, plan_id, name, credits as "credits: Credits", months, amount_cents,
                currency, fingerprint, session_id, session_url, created_at, expires_at,
                created_at > gateway.now() - make_interval(secs => $2) as "is_fresh!"
         from gateway.purchase where purchase_id = $1

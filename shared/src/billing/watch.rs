@@ -76,3 +76,18 @@ async fn read(pool: &PgPool, stripe: &Stripe, window: (DateTime<Utc>, DateTime<U
     tracing::error!(pages = PAGES_MAX, "the provider lists more events of a day than are read; its oldest were not");
     Ok(found)
 }
+
+/// Has the whole list read again, as soon as all that was paid by now is sure to stand in it: so what was paid after
+/// the moment of a restored backup is found.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn start_over(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update gateway.payment_watch set next_at = gateway.now() + make_interval(secs => $1), read_until = null",
+        ON_THE_WAY.as_seconds_f64(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

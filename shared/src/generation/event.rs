@@ -50,6 +50,8 @@ pub enum Event {
     CancelRequested,
     /// The time allowed is over.
     DeadlinePassed,
+    /// The run is of a restored backup: the world has gone on since, and so many of its outputs are in the store.
+    Restored { stored: i16 },
 }
 
 /// The provider's call at the end of a job.
@@ -109,6 +111,7 @@ impl Event {
             Self::CollectUnavailable { .. } => "collect unavailable",
             Self::CancelRequested => "cancel requested",
             Self::DeadlinePassed => "deadline passed",
+            Self::Restored { .. } => "restored",
         }
     }
 }

@@ -38,7 +38,7 @@ impl Leased {
 
 /// Leases a queued run for submission and records its attempt, in one statement.
 ///
-/// `None`: it is final, cancelled, overdue, not due yet, or someone else has it.
+/// `None`: it is final, cancelled, overdue, not due yet, someone else has it, or the database is held after a restore.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -54,6 +54,7 @@ pub async fn for_submission(pool: &PgPool, generation_id: GenerationId) -> Resul
               and deadline_at > gateway.now()
               and (wake_at is null or wake_at <= gateway.now())
               and (leased_until is null or leased_until <= gateway.now())
+              and not exists (select from gateway.hold)
             returning generation_id, attempt
         ), recorded as (
             insert into gateway.attempt (generation_id, attempt, started_at)
@@ -186,6 +187,34 @@ pub async fn stuck(pool: &PgPool, limit: i64) -> Result<Vec<Leased>, sqlx::Error
     );
     let now = timed("lease_stuck", query.fetch_all(pool)).await?;
     load(pool, lease_id, now.first().copied()).await
+}
+
+/// Leases a run of a restored backup, as it is. A lease taken before `held_at` is of a holder that is gone.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn after_restore(
+    pool: &PgPool,
+    generation_id: GenerationId,
+    held_at: DateTime<Utc>,
+) -> Result<Option<Leased>, sqlx::Error> {
+    let lease_id = LeaseId::generate();
+    let now = sqlx::query_scalar!(
+        r#"
+        update gateway.run
+        set lease_id = $2, leased_until = gateway.now() + make_interval(secs => $3)
+        where generation_id = $1 and stage in ('queued', 'submitting', 'running', 'collecting')
+          and (leased_until is null or leased_until <= greatest(gateway.now(), $4::timestamptz + make_interval(secs => $3)))
+        returning gateway.now() as "now!"
+        "#,
+        generation_id as GenerationId,
+        lease_id as LeaseId,
+        LEASE.as_secs_f64(),
+        held_at,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(load(pool, lease_id, now).await?.pop())
 }
 
 /// Renews a lease; `false` means that it was lost.

@@ -17,6 +17,9 @@ use crate::pricing;
 use crate::queue::Queue;
 use crate::runpod::Retry;
 
+/// What is noted of a restored run that goes on from where it was.
+pub const RESUMED: &str = "resumed";
+
 /// An event that cannot happen in the run's stage: a bug, or a lease that was not held.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("{event} cannot happen to a run that is {stage}")]
@@ -51,6 +54,7 @@ fn from_queued(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transition
         }
         Event::CancelRequested => Ok(cancelled(run, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
+        Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
     }
 }
@@ -85,6 +89,7 @@ fn from_submitting(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transi
         Event::ProviderCompleted { provider_job_id } => Ok(completed_at_provider(run, provider_job_id, now)),
         Event::CancelRequested => Ok(cancelled(run, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
+        Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
     }
 }
@@ -97,6 +102,7 @@ fn from_running(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transitio
         Event::ProviderFailed { code, retry, retry_in } => Ok(provider_failed(run, code, retry, retry_in, now)),
         Event::CancelRequested => Ok(cancelled(run, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
+        Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
     }
 }
@@ -111,6 +117,7 @@ fn from_collecting(run: &Run, event: Event, now: DateTime<Utc>) -> Transition {
             to
         }
         Event::CollectUnavailable { stored, .. } => collected(run, stored, "result_lost", now),
+        Event::Restored { stored } => restored(run, stored, now),
         _late => noted(run),
     }
 }
@@ -180,9 +187,40 @@ fn collected(run: &Run, delivered: i16, code: &'static str, now: DateTime<Utc>) 
     if delivered == 0 {
         return failed(run, code, "nothing_delivered", now);
     }
-    let mut to = settled(run, Stage::Completed, "completed", now);
+    completed(run, delivered, "completed", now)
+}
+
+fn completed(run: &Run, delivered: i16, kind: &'static str, now: DateTime<Utc>) -> Transition {
+    let mut to = settled(run, Stage::Completed, kind, now);
     to.run.outputs_delivered = Some(delivered);
     to.refund = pricing::refund(run.price, delivered.unsigned_abs().into(), run.outputs_asked.unsigned_abs().into());
+    to
+}
+
+/// A row of a restored backup. What is stored is adopted. What RunPod is known to have is asked for, or collected to
+/// its end; of anything else nobody can tell whether it was submitted meanwhile, so it is given back and never is again.
+fn restored(run: &Run, stored: i16, now: DateTime<Utc>) -> Transition {
+    let stored = stored.clamp(0, run.outputs_asked);
+    let is_known_to_run_pod = match run.stage {
+        Stage::Running | Stage::Collecting => true,
+        Stage::Queued | Stage::Submitting => false,
+        Stage::Completed | Stage::Failed | Stage::Cancelled => return noted(run),
+    };
+    if stored == run.outputs_asked || (stored > 0 && !is_known_to_run_pod) {
+        return completed(run, stored, "adopted", now);
+    }
+    if !is_known_to_run_pod {
+        return failed(run, "restored", "restored", now);
+    }
+    if run.stage == Stage::Running && stored == 0 {
+        let mut to = moved(run, Stage::Running, RESUMED, now);
+        (to.run.poll_at, to.run.lost_looks) = (Some(now), 0);
+        return to;
+    }
+    let mut to = moved(run, Stage::Collecting, RESUMED, now);
+    to.run.result_at = run.result_at.or(Some(now));
+    (to.run.poll_at, to.run.tries) = (None, 0);
+    wake(&mut to, Queue::Collect, TimeDelta::zero(), now);
     to
 }
 

@@ -36,6 +36,9 @@ fn text(code: &str) -> &'static str {
         "no_output" | "unusable_output" => {
             "The workflow finished without a usable picture. Try again, perhaps with fewer outputs. Your credits were refunded."
         }
+        "restored" => {
+            "Our service had to be restored from a backup while this was under way. Your credits were refunded; please try again."
+        }
         "result_lost" => "The result was lost before it could be stored. Your credits were refunded; please try again.",
         _ => {
             "The generation could not be completed because of a problem on our side. Your credits were refunded; please try again."

@@ -119,6 +119,12 @@ impl Run {
         self.progress.max(progress(self.stage, self.submitted_at, self.target_seconds, now))
     }
 
+    /// Where its `n`th output is kept: it follows from the run, so that a repeat replaces it and a recovery finds it.
+    #[must_use]
+    pub fn output_path(&self, n: i16, extension: &str) -> String {
+        format!("{}/{}/{n}.{extension}", self.user_id, self.generation_id)
+    }
+
     /// Whether so many workers in a row vanished with this run that it must be what kills them.
     #[must_use]
     pub fn kills_workers(&self) -> bool {

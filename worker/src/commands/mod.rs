@@ -5,6 +5,8 @@ mod anomalies;
 mod cleanup;
 mod explain;
 mod health;
+mod objects;
+mod recover;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,8 @@ use shared::ids::{GenerationId, UserId};
 use shared::ledger::AdjustError;
 use shared::retention::CleanupError;
 
+use crate::objects::CopyError;
+use crate::recovery::RecoverError;
 use crate::state::WorkerState;
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +59,11 @@ pub enum Operation {
     Adjust(adjust::Correction),
     /// Count what is kept no longer, or remove it
     Cleanup(cleanup::Cleanup),
+    /// After a restore, before workers start: settle what was under way at the backup
+    Recover(recover::Wish),
+    /// Copy stored pictures, by the list of a backup
+    #[command(subcommand)]
+    Objects(objects::Copy),
 }
 
 /// Why an operation was not done.
@@ -68,6 +77,10 @@ pub enum OperationError {
     Adjust(#[from] AdjustError),
     #[error("cleaning up stopped; what was removed is gone, and a repeat goes on")]
     Cleanup(#[from] CleanupError),
+    #[error("not everything is recovered")]
+    Recover(#[from] RecoverError),
+    #[error("pictures cannot be copied")]
+    Objects(#[from] CopyError),
     #[error("it cannot be printed")]
     Json(#[from] serde_json::Error),
 }
@@ -87,6 +100,8 @@ impl Operation {
             Self::Refunds { user, json } => explain::refunds(pool, user, json).await,
             Self::Adjust(correction) => adjust::adjust(pool, correction).await,
             Self::Cleanup(asked) => cleanup::clean_up(state, asked).await,
+            Self::Recover(wish) => recover::recover(state, wish).await,
+            Self::Objects(copy) => objects::copy(state, copy).await,
         }
     }
 }

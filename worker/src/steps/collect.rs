@@ -134,7 +134,7 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
         tracing::warn!(n, %error, "a picture is unusable");
         Lost::Unusable
     })?;
-    let path = format!("{}/{}/{n}.{}", run.user_id, run.generation_id, picture.format.ext());
+    let path = run.output_path(n, picture.format.ext());
     let size_bytes = i64::try_from(picture.bytes.len()).expect("pictures are bounded to megabytes");
     let Picture { bytes, format, width, height } = picture;
     put(state, &path, bytes, format.content_type()).await?;

@@ -26,6 +26,7 @@ mod mail;
 mod money;
 mod operations;
 mod processes;
+mod recovery;
 mod results;
 mod scans;
 mod stopping;

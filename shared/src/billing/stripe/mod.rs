@@ -4,6 +4,7 @@
 //! Every call may be repeated: readings by nature, the others because they carry an idempotency key or set a state. An
 //! answer is read as one version of the API has it, whatever the account's own is.
 
+mod metadata;
 mod wire;
 
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::telemetry::names;
 
 use wire::{Dispute, EventPage, List, PaymentIntent};
 
-pub use wire::{Event, Invoice, Metadata, NewSession, Payment, Period, Session, Subscription};
+pub use metadata::{Metadata, Offer};
+pub use wire::{Event, Invoice, NewSession, Payment, Period, Session, Subscription};
 
 const VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("stripe-version"), HeaderValue::from_static("2025-03-31.basil"));

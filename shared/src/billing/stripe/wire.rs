@@ -5,11 +5,18 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::metadata::{self, Metadata, Offer};
+use crate::ids::UserId;
+
 /// A checkout to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct NewSession<'a> {
     /// Names it on both sides, and makes its creation happen once.
     pub purchase_id: Uuid,
+    /// From which the purchase can be made again, should its row be lost.
+    pub user_id: UserId,
+    /// The pack or plan.
+    pub offer: Offer<'a>,
     /// What the customer reads.
     pub name: &'a str,
     pub amount_cents: i32,
@@ -39,21 +46,6 @@ pub struct Session {
     pub currency: Option<String>,
     #[serde(default)]
     pub metadata: Metadata,
-}
-
-/// What we told Stripe to remember.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Metadata {
-    /// [`NewSession::purchase_id`]; objects that others made have none.
-    pub purchase_id: Option<String>,
-}
-
-impl Metadata {
-    /// The purchase that this belongs to.
-    #[must_use]
-    pub fn purchase(&self) -> Option<Uuid> {
-        self.purchase_id.as_deref()?.parse().ok()
-    }
 }
 
 /// A subscription.
@@ -235,7 +227,6 @@ pub(super) fn session_form(new: &NewSession<'_>) -> Vec<(&'static str, String)> 
     let purchase_id = new.purchase_id.to_string();
     let mut form = vec![
         ("client_reference_id", purchase_id.clone()),
-        ("metadata[purchase_id]", purchase_id.clone()),
         ("expires_at", new.expires_at.timestamp().to_string()),
         ("success_url", new.success_url.to_owned()),
         ("cancel_url", new.cancel_url.to_owned()),
@@ -244,11 +235,12 @@ pub(super) fn session_form(new: &NewSession<'_>) -> Vec<(&'static str, String)> 
         ("line_items[0][price_data][unit_amount]", new.amount_cents.to_string()),
         ("line_items[0][price_data][product_data][name]", new.name.to_owned()),
     ];
+    form.extend(metadata::of_checkout(new));
     match new.interval {
         Some(interval) => {
             form.push(("mode", "subscription".to_owned()));
             form.push(("line_items[0][price_data][recurring][interval]", interval.to_owned()));
-            form.push(("subscription_data[metadata][purchase_id]", purchase_id));
+            form.extend(metadata::of_subscription(new));
         }
         None => {
             form.push(("mode", "payment".to_owned()));

@@ -1,4 +1,5 @@
 mod properties;
+mod restoring;
 mod result;
 mod submission;
 
@@ -83,7 +84,7 @@ fn failed(retry: Retry) -> Event {
     Event::ProviderFailed { code: "gpu_error", retry, retry_in: seconds(1) }
 }
 
-fn events() -> [Event; 15] {
+fn events() -> [Event; 17] {
     [
         Event::LeasedForSubmission,
         submitted(),
@@ -100,6 +101,8 @@ fn events() -> [Event; 15] {
         Event::CollectUnavailable { stored: 0, retry_in: seconds(1) },
         Event::CancelRequested,
         Event::DeadlinePassed,
+        Event::Restored { stored: 0 },
+        Event::Restored { stored: 2 },
     ]
 }
 
@@ -111,7 +114,7 @@ fn at(run: &Run, event: Event, after: i64) -> Transition {
 #[test]
 fn every_event_in_every_stage_does_what_the_table_says() {
     use Stage::{Cancelled, Collecting, Completed, Failed, Queued, Running, Submitting};
-    let still = |stage| [Some(stage); 15];
+    let still = |stage| [Some(stage); 17];
     let (q, s, r, c, d, f, x) = (
         Some(Queued),
         Some(Submitting),
@@ -122,10 +125,10 @@ fn every_event_in_every_stage_does_what_the_table_says() {
         Some(Cancelled),
     );
     let table = [
-        (Queued, [s, None, None, None, None, None, None, None, None, None, None, None, None, x, f]),
-        (Submitting, [None, r, q, f, f, s, q, None, None, c, None, None, None, x, f]),
-        (Running, [None, None, None, None, None, None, None, r, r, c, q, None, None, x, f]),
-        (Collecting, [c, c, c, c, c, c, c, c, c, c, c, d, c, c, c]),
+        (Queued, [s, None, None, None, None, None, None, None, None, None, None, None, None, x, f, f, d]),
+        (Submitting, [None, r, q, f, f, s, q, None, None, c, None, None, None, x, f, f, d]),
+        (Running, [None, None, None, None, None, None, None, r, r, c, q, None, None, x, f, r, d]),
+        (Collecting, [c, c, c, c, c, c, c, c, c, c, c, d, c, c, c, c, d]),
         (Completed, still(Completed)),
         (Failed, still(Failed)),
         (Cancelled, still(Cancelled)),

@@ -14,6 +14,8 @@ async fn nobody_calls_our_functions() {
         "select gateway.find_mail_address(gen_random_uuid())",
         "select gateway.normal_email('ada@example.com')",
         "select gateway.open_profile()",
+        "select gateway.open_account('00000000-0000-4000-8000-0000000000c0', '', '')",
+        "select gateway.open_accounts_since('epoch')",
         "select gateway.guard_ledger()",
         "select gateway.repeat_profile()",
         "select * from apalis.get_jobs('w', 'submit', 1)",
@@ -49,15 +51,16 @@ async fn a_user_can_make_nothing_that_others_would_find() {
 
 #[tokio::test]
 async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look() {
-    // Every function of ours fixes it; with the owner's rights there are none but four for triggers, and three that tell
-    // which users share a mailbox, where one mail goes, and which pictures profiles and projects show.
+    // Every function of ours fixes it; with the owner's rights there are none but four for triggers, and four that tell
+    // which users share a mailbox, where one mail goes, which pictures profiles and projects show, and who signed up
+    // after a backup.
     const LOOSE: &str = "select coalesce(array_agg(oid::regprocedure::text), '{}') from pg_proc
         where pronamespace = 'gateway'::regnamespace and 'search_path=\"\"' <> all (coalesce(proconfig, '{}'))";
     const DEFINERS: &str =
         "select array_agg(p.oid::regprocedure::text order by p.oid::regprocedure::text) from pg_proc p
         where prosecdef and pronamespace in ('public'::regnamespace, 'gateway'::regnamespace, 'apalis'::regnamespace)";
     const RETURNS: &str = "select bool_and(prorettype = 'trigger'::regtype) from pg_proc
-        where prosecdef and proname not in ('list_shared_emails', 'find_mail_address', 'list_shown_pictures') and pronamespace = 'gateway'::regnamespace";
+        where prosecdef and proname not in ('list_shared_emails', 'find_mail_address', 'list_shown_pictures', 'open_accounts_since') and pronamespace = 'gateway'::regnamespace";
     for kind in KINDS {
         let world = World::shared(kind).await;
         assert_eq!(value::<Vec<String>>(world.pool(), LOOSE).await, Vec::<String>::new());
@@ -70,6 +73,7 @@ async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look
                 "gateway.list_shared_emails()",
                 "gateway.list_shown_pictures(uuid[])",
                 "gateway.note_removed_user()",
+                "gateway.open_accounts_since(timestamp with time zone)",
                 "gateway.open_profile()"
             ]
         );

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 49] = [
+pub(super) const RELATIONS: [Relation; 50] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -128,6 +128,8 @@ pub(super) const RELATIONS: [Relation; 49] = [
         "(generation_id, kind, stage, attempt, created_at) values ('{own_generation}', 'k', 's', 1, now())",
     ),
     Relation::new("gateway.event_id_seq", "", "", ""),
+    Relation::new("gateway.hold", "true", "reason", "(held_at, reason) values (now(), 'x')")
+        .clearing('a', "delete from gateway.hold"),
     Relation::new(
         "gateway.idempotency_key",
         "user_id = '{own}'",

@@ -17,6 +17,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(completed()),
         retry.prop_map(failed),
         (-1..9_i16).prop_map(|delivered| Event::Collected { delivered, code: "unusable_output" }),
+        (0..5_i16).prop_map(|stored| Event::Restored { stored }),
         (0..3_i16, 0..60_i64).prop_map(|(stored, wait)| Event::CollectUnavailable { stored, retry_in: seconds(wait) }),
     ]
 }

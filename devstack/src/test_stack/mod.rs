@@ -1,14 +1,14 @@
 //! The whole system inside one test: a database of its own, the simulators, the API on a free port, and the worker's
 //! steps run by hand with [`TestStack::drain`]. No time passes but by [`TestStack::advance`].
 
+mod parts;
+
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use api::ApiState;
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::config::{Config, Process};
+use shared::config::Config;
 use simulators::payments::PaymentsHandle;
 use simulators::{
     PaymentsOptions, PaymentsSim, RunPodHandle, RunPodOptions, RunPodSim, SupabaseHandle, SupabaseOptions, SupabaseSim,
@@ -19,11 +19,12 @@ use url::Url;
 use uuid::Uuid;
 use worker::WorkerState;
 
-use crate::bucket;
 use crate::client::{Auth, Client};
 use crate::graph_endpoint;
 use crate::postgres::TestDatabase;
 use crate::shop;
+use parts::Parts;
+
 pub use crate::test_user::TestUser;
 
 /// Steps of [`TestStack::finish`], and how many of them: together longer than any deadline.
@@ -46,7 +47,17 @@ pub struct TestStack {
     pub api_url: Url,
     /// What a worker process needs to join this system.
     pub worker_environment: BTreeMap<String, String>,
-    serving: JoinHandle<()>,
+    changes: BTreeMap<String, String>,
+    serving: Serving,
+}
+
+/// The API's task; it ends with this.
+struct Serving(JoinHandle<()>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What a test wants to be different.
@@ -112,61 +123,8 @@ impl TestStackBuilder {
         let supabase = SupabaseSim::start(supabase).expect("a free port");
         let payments = self.payments.unwrap_or_else(shop::options);
         let payments = PaymentsSim::start(payments).expect("a free port");
-        bucket::make(&supabase).await.expect("the simulator makes buckets");
-        let listener = api::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
-        let api_url = Url::parse(&format!("http://{address}")).expect("a valid address");
-
-        payments.set_webhook_url(shop::webhook_url(&api_url));
-        let mut vars = settings(&runpod, &supabase, &api_url);
-        vars.extend(shop::settings(&payments, &api_url));
-        vars.extend(self.settings);
-        let mut config = |process, database_url: String| {
-            vars.insert("DATABASE_URL".to_owned(), database_url);
-            Config::from_vars(process, &|name| vars.get(name).cloned()).expect("complete settings")
-        };
-        let api_config = config(Process::Api, database.api_url());
-        let worker_config = config(Process::Worker, database.worker_url());
-
-        let acceptor = api::accept_on(listener, None, &api_config.limits).expect("a usable socket");
-        let clock = Clock::system();
-        let state = ApiState::new(&api_config, database.api_pool(), clock.clone()).expect("a usable image store");
-        let worker = WorkerState::from_config(&worker_config, database.worker_pool(), clock.clone());
-        let serving = tokio::spawn(async move {
-            api::serve(state, acceptor, std::future::pending()).await.expect("the socket stays usable");
-        });
-        TestStack {
-            worker: worker.expect("a usable image store"),
-            config: worker_config,
-            database,
-            runpod,
-            supabase,
-            payments,
-            clock,
-            api_url,
-            worker_environment: vars,
-            serving,
-        }
+        Parts { runpod, supabase, payments }.serve(database, self.settings).await
     }
-}
-
-fn settings(runpod: &RunPodHandle, supabase: &SupabaseHandle, api_url: &Url) -> BTreeMap<String, String> {
-    [
-        ("PUBLIC_URL", api_url.to_string()),
-        ("WEBHOOK_SECRET", "a webhook secret of tests that is long enough".to_owned()),
-        ("WEBHOOKS", "off".to_owned()),
-        ("SUPABASE_URL", supabase.url()),
-        ("SUPABASE_SERVICE_KEY", supabase.service_key().to_owned()),
-        ("RUNPOD_API_URL", runpod.api_url()),
-        ("RUNPOD_API_KEY", runpod.api_key().to_owned()),
-        ("COMFYUI_ENDPOINT_ID", "endpoint".to_owned()),
-        ("OUTPUT_HOSTS", "127.0.0.1".to_owned()),
-        // All users of a test come from one address, and as fast as they can.
-        ("ADDRESS_RATE_PER_SECOND", "100000".to_owned()),
-        ("USER_RATE_PER_SECOND", "100000".to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
 }
 
 impl TestStack {
@@ -279,11 +237,5 @@ impl TestStack {
     pub async fn reconcile(&self) {
         let differences = shared::ledger::reconcile(self.database.pool()).await.expect("the database answers");
         assert!(differences.is_empty(), "{differences:#?}");
-    }
-}
-
-impl Drop for TestStack {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }

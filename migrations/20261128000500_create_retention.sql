@@ -40,12 +40,14 @@ create table gateway.cleanup (
   next_at timestamptz not null default '-infinity',
   completed_at timestamptz,
   scan_cursor text,
-  scanned_at timestamptz                      -- when the list was last read to its end
+  scanned_at timestamptz,                     -- when the list was last read to its end
+  expiry_at timestamptz,                      -- up to which run outputs were looked at for being too old
+  expiry_id uuid
 );
 insert into gateway.cleanup default values;
 
 alter table gateway.run add column outputs_expired_at timestamptz;
-create index run_to_expire on gateway.run (settled_at) where stage = 'completed' and outputs_expired_at is null;
+create index run_to_expire on gateway.run (settled_at, generation_id) where stage = 'completed' and outputs_expired_at is null;
 
 -- Whoever deletes the user of the sign-in server deletes all rows by cascade; this keeps in mind what is no row.
 create function gateway.note_removed_user() returns trigger
@@ -64,17 +66,41 @@ revoke execute on function gateway.note_removed_user() from public, anon, authen
 create trigger shootx_note_removed_user after delete on auth.users
   for each row execute function gateway.note_removed_user();
 
+-- The storage paths that a text of a user's may stand for: the text itself, and what an address says from her folder on,
+-- decoded and without its query. Front ends, and rows of before this backend, hold whole links. Paths are ASCII and of at
+-- most 1,024 bytes, so what does not fit into this much of an address is none.
+create function gateway.picture_paths(value text, who uuid) returns setof text
+  language sql immutable set search_path = ''
+as $$
+  select value where pg_catalog.starts_with(value, who || '/')
+  union
+  select substring(address from position(who || '/' in address))
+  from (
+    select pg_catalog.string_agg(
+             case when part[1] ~ '^%[2-7]' then pg_catalog.chr(('x' || pg_catalog.lpad(substring(part[1] from 2), 8, '0'))::bit(32)::integer)
+                  else part[1] end, '' order by n) as address
+    from pg_catalog.regexp_matches(substring(value from '^[^?#]{0,4096}'), '%[2-7][0-9A-Fa-f]|%|[^%]+', 'g')
+         with ordinality as matched (part, n)
+    where position(who::text in value) > 0
+  ) as decoded
+  where position(who || '/' in address) > 0
+$$;
+revoke execute on function gateway.picture_paths(text, uuid) from public, anon, authenticated, service_role;
+grant execute on function gateway.picture_paths(text, uuid) to shootx_api, shootx_worker;
+
 -- Which of these users there are, each with what her profile and projects show as a picture. As its owner, because the
 -- services may not see who signs in.
-create function gateway.list_shown_pictures(user_ids uuid[]) returns table (user_id uuid, picture text)
+create function gateway.list_shown_pictures(user_ids uuid[]) returns table (user_id uuid, path text)
   language sql stable security definer set search_path = ''
 as $$
-  select users.id, profiles.avatar_url
+  select users.id, shown.path
   from auth.users left join public.profiles on profiles.id = users.id
+  left join lateral gateway.picture_paths(profiles.avatar_url, users.id) as shown (path) on true
   where users.id = any (user_ids)
   union all
-  select projects.user_id, projects.thumbnail_url from public.projects
-  where projects.user_id = any (user_ids) and projects.thumbnail_url is not null
+  select projects.user_id, shown.path
+  from public.projects cross join lateral gateway.picture_paths(projects.thumbnail_url, projects.user_id) as shown (path)
+  where projects.user_id = any (user_ids)
 $$;
 revoke execute on function gateway.list_shown_pictures(uuid[]) from public, anon, authenticated, service_role;
 grant execute on function gateway.list_shown_pictures(uuid[]) to shootx_api, shootx_worker;

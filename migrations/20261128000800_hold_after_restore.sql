@@ -59,15 +59,16 @@ begin
 end
 $$;
 
--- Users who signed up after the backup, where the sign-in server has kept them. As its owner, because the services may
--- not see who has signed up.
+-- Users who signed up after the backup, where the sign-in server has kept them; their date is of before they were
+-- committed, so that the backup may have missed some that are a little older than it. As its owner, because the services
+-- may not see who has signed up.
 create function gateway.open_accounts_since(moment timestamptz) returns bigint
   language sql security definer set search_path = ''
 as $$
   with opened as materialized (
     select gateway.open_account(id, email, raw_user_meta_data ->> 'full_name')
     from auth.users
-    where created_at >= moment and deleted_at is null
+    where created_at >= moment - interval '1 hour' and deleted_at is null
       and not exists (select from public.profiles where profiles.id = users.id)
   )
   select count(*) from opened

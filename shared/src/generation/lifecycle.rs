@@ -212,15 +212,17 @@ fn restored(run: &Run, stored: i16, now: DateTime<Utc>) -> Transition {
     if !is_known_to_run_pod {
         return failed(run, "restored", "restored", now);
     }
-    if run.stage == Stage::Running && stored == 0 {
-        let mut to = moved(run, Stage::Running, RESUMED, now);
+    let is_running = run.stage == Stage::Running && stored == 0;
+    let mut to = moved(run, if is_running { Stage::Running } else { Stage::Collecting }, RESUMED, now);
+    // The outage is not its fault: it has its time again, or it would be given up before RunPod is asked.
+    to.run.deadline_at = run.deadline_at.max(now + (run.deadline_at - run.accepted_at));
+    if is_running {
         (to.run.poll_at, to.run.lost_looks) = (Some(now), 0);
-        return to;
+    } else {
+        to.run.result_at = run.result_at.or(Some(now));
+        (to.run.poll_at, to.run.tries) = (None, 0);
+        wake(&mut to, Queue::Collect, TimeDelta::zero(), now);
     }
-    let mut to = moved(run, Stage::Collecting, RESUMED, now);
-    to.run.result_at = run.result_at.or(Some(now));
-    (to.run.poll_at, to.run.tries) = (None, 0);
-    wake(&mut to, Queue::Collect, TimeDelta::zero(), now);
     to
 }
 

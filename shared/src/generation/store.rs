@@ -101,7 +101,7 @@ async fn update_run(
             submitted_at = $10, unknown_until = $11, result_at = $12, wake_at = $13, progress = $14, error_code = $15,
             outputs_delivered = $16, settled_at = $17, job_id = coalesce($18, job_id),
             poll_at = case when rings <> $20 and $3 in ('submitting', 'running') then gateway.now() else $19 end,
-            lease_id = null, leased_until = null, leases_lost = 0
+            deadline_at = $21, lease_id = null, leased_until = null, leases_lost = 0
         where generation_id = $1 and lease_id = $2
         "#,
         run.generation_id as GenerationId,
@@ -124,6 +124,7 @@ async fn update_run(
         job_id,
         run.poll_at,
         leased.run.rings,
+        run.deadline_at,
     )
     .execute(tx)
     .await?;

@@ -162,8 +162,7 @@ impl ImageStore for LocalStore {
         metered("get", self.read(path)).await
     }
 
-    async fn delete(&self, paths: &[String]) -> Result<(), StoreError> {
-        check_paths(paths)?;
+    async fn delete_listed(&self, paths: &[String]) -> Result<(), StoreError> {
         metered("delete", self.remove(paths)).await
     }
 

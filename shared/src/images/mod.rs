@@ -57,7 +57,14 @@ pub trait ImageStore: Send + Sync {
     async fn get(&self, path: &str) -> Result<Bytes, StoreError>;
 
     /// Removes the objects; those that do not exist are no error.
-    async fn delete(&self, paths: &[String]) -> Result<(), StoreError>;
+    async fn delete(&self, paths: &[String]) -> Result<(), StoreError> {
+        check_paths(paths)?;
+        self.delete_listed(paths).await
+    }
+
+    /// As [`ImageStore::delete`], for paths that [`ImageStore::list`] has told of: others put them there, and the store
+    /// knows names that we would not give.
+    async fn delete_listed(&self, paths: &[String]) -> Result<(), StoreError>;
 
     /// Links that let anyone read the objects for `ttl` (at least a second), in the order of `paths`. `None`: no such object.
     async fn sign(&self, paths: &[String], ttl: Duration) -> Result<Vec<Option<Url>>, StoreError>;

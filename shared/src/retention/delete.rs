@@ -8,6 +8,10 @@ use crate::generation::Stage;
 use crate::ids::{GenerationId, UserId};
 use crate::images::is_valid_path;
 
+/// Up to this many generations of hers are asked at once whether they name the same pictures; of a user with more, inputs
+/// are left to the search for unused ones.
+const OTHERS_MAX: i64 = 10_000;
+
 /// Why a generation was not deleted.
 #[derive(Debug, Error)]
 pub enum DeleteError {
@@ -88,34 +92,40 @@ async fn list_pictures(
     let named = sqlx::query_scalar!(
         r#"
         with own as (
-            select distinct picture.path
+            select distinct path
             from public.generations as g
             cross join lateral (
                 select value #>> '{}'
                 from jsonb_path_query(g.input_data, '$.** ? (@.type() == "string")') as value
                 union all
                 select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
-            ) as picture (path)
-            where g.id = $2 and starts_with(picture.path, g.user_id || '/')
+            ) as text (value)
+            cross join lateral gateway.picture_paths(text.value, g.user_id) as path
+            where g.id = $2
+        ), few as (
+            select id from public.generations where user_id = $1 and deleted_at is null limit $3 + 1
         ), others as (
-            select value #>> '{}' as path
-            from public.generations as g
-            cross join lateral jsonb_path_query(g.input_data, '$.** ? (@.type() == "string")') as value
-            where g.user_id = $1 and g.id <> $2 and g.deleted_at is null
-            union all
-            select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
-            from public.generations as g
-            where g.user_id = $1 and g.id <> $2 and g.deleted_at is null
+            select path
+            from few join public.generations as g using (id)
+            cross join lateral (
+                select value #>> '{}'
+                from jsonb_path_query(g.input_data, '$.** ? (@.type() == "string")') as value
+                union all
+                select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
+            ) as text (value)
+            cross join lateral gateway.picture_paths(text.value, g.user_id) as path
+            where g.id <> $2 and (select count(*) from few) <= $3
         )
         select path as "path!" from own
-        where not exists (select from others where others.path = own.path)
+        where (select count(*) from few) <= $3
+          and not exists (select from others where others.path = own.path)
           and not exists (select from gateway.output where output.generation_id = $2 and output.path = own.path)
-          and not exists (select from gateway.list_shown_pictures(array[$1]) as shown
-                          where position(own.path in shown.picture) > 0)
+          and not exists (select from gateway.list_shown_pictures(array[$1]) as shown where shown.path = own.path)
         order by path
         "#,
         user_id as UserId,
         generation_id as GenerationId,
+        OTHERS_MAX,
     )
     .fetch_all(tx)
     .await?;

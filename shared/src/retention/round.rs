@@ -21,7 +21,7 @@ pub struct Settings {
 /// Cleans up, or looks at what there is to clean up, as an operator asks for it: the whole of the store's list is read.
 ///
 /// # Errors
-/// See [`CleanupError`]; what was done stays done.
+/// The first of any kind, see [`CleanupError`]; what was done stays done.
 pub async fn clean_up(
     pool: &PgPool,
     images: &dyn ImageStore,
@@ -56,9 +56,10 @@ pub async fn clean_up_hourly(
 /// # Errors
 /// See [`CleanupError`]; the next call goes on.
 pub async fn remove_requested(pool: &PgPool, images: &dyn ImageStore, report: &mut Report) -> Result<(), CleanupError> {
-    report.add(Kind::RemovedUsers, account::remove_accounts(pool, images, Mode::Apply).await?);
+    let removed = account::remove_accounts(pool, images, Mode::Apply).await;
     let deleted = Kind::DeletedGenerations;
     report.add(deleted, remove_noted(pool, images, deleted, None).await?);
+    report.add(Kind::RemovedUsers, removed?);
     Ok(())
 }
 
@@ -70,32 +71,49 @@ async fn clean_kinds(
     (mode, part): (Mode, Part),
     report: &mut Report,
 ) -> Result<(), CleanupError> {
-    for kind in Kind::ALL.into_iter().filter(|kind| kinds.contains(kind)) {
-        match kind {
-            Kind::RemovedUsers => report.add(kind, account::remove_accounts(pool, images, mode).await?),
-            Kind::ExpiredOutputs => {
-                if let Some(days) = settings.outputs_days {
-                    match mode {
-                        Mode::Look => report.add(kind, expiry::count(pool, days).await?),
-                        Mode::Apply => expiry::expire(pool, days).await?,
-                    }
-                }
-            }
-            _ if kind.is_noted() => {}
-            _ => report.add(kind, super::Amount::of(rows::purge(pool, kind, mode).await?, 0)),
+    let mut failed = None;
+    let mut note = |result: Result<(), CleanupError>| {
+        if let Err(error) = result {
+            tracing::error!(error = &error as &dyn std::error::Error, "a part of cleaning up failed; the others go on");
+            failed.get_or_insert(error);
         }
+    };
+    for kind in Kind::ALL.into_iter().filter(|kind| kinds.contains(kind)) {
+        note(find(pool, images, settings, (kind, mode), report).await);
     }
     if kinds.contains(&Kind::UnusedInputs) || kinds.contains(&Kind::Orphans) {
-        scan(pool, images, (mode, part), kinds, report).await?;
+        note(scan(pool, images, (mode, part), kinds, report).await);
     }
     for kind in Kind::ALL.into_iter().filter(|kind| kind.is_noted() && kinds.contains(kind)) {
-        report.add(
-            kind,
-            match mode {
-                Mode::Look => object::count_noted(pool, kind).await?,
-                Mode::Apply => remove_noted(pool, images, kind, None).await?,
-            },
-        );
+        let amount = match mode {
+            Mode::Look => object::count_noted(pool, kind).await.map_err(CleanupError::from),
+            Mode::Apply => remove_noted(pool, images, kind, None).await,
+        };
+        note(amount.map(|amount| report.add(kind, amount)));
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// What rows tell of at once: removes it, counts it, or notes it for removal.
+async fn find(
+    pool: &PgPool,
+    images: &dyn ImageStore,
+    settings: &Settings,
+    (kind, mode): (Kind, Mode),
+    report: &mut Report,
+) -> Result<(), CleanupError> {
+    match kind {
+        Kind::RemovedUsers => report.add(kind, account::remove_accounts(pool, images, mode).await?),
+        Kind::ExpiredOutputs => {
+            if let Some(days) = settings.outputs_days {
+                match mode {
+                    Mode::Look => report.add(kind, expiry::count(pool, days).await?),
+                    Mode::Apply => expiry::expire(pool, days).await?,
+                }
+            }
+        }
+        _ if kind.is_noted() => {}
+        _ => report.add(kind, super::Amount::of(rows::purge(pool, kind, mode).await?, 0)),
     }
     Ok(())
 }

@@ -1,19 +1,15 @@
 //! SQL: reading the list of the image store, page by page, for objects that nothing refers to (`unreferenced.sql`).
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::place::Place;
-use super::{Amount, CleanupError, INPUTS_KEPT, Kind, Mode, ORPHANS_KEPT, Report, seconds};
+use super::{Amount, CleanupError, INPUTS_KEPT, Kind, Mode, ORPHANS_KEPT, Report, begin_long, seconds};
 use crate::images::{ImageStore, Listed, StoreError};
 
 /// Pages that a look or an operator reads at most: a million objects.
 const PAGES_MAX: usize = 1_000;
-/// Time for the question what of a page is referred to, which reads all generations of its users.
-const QUESTION_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Which part of the list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +30,8 @@ struct Candidates {
     written: Vec<DateTime<Utc>>,
 }
 
-/// Reads the list and notes, or counts, what of `kinds` nothing refers to.
+/// Reads the list and notes, or counts, what of `kinds` nothing refers to. A page of which the database does not say it
+/// holds up no other one: it comes again when the list is read anew.
 pub(super) async fn scan(
     pool: &PgPool,
     images: &dyn ImageStore,
@@ -46,6 +43,7 @@ pub(super) async fn scan(
         Part::Whole => (None, PAGES_MAX),
         Part::Next(pages) => (stored_cursor(pool).await?, pages),
     };
+    let mut failed = None;
     for _ in 0..pages {
         let page = match images.list("", cursor.as_deref()).await {
             // A cursor of a store that was changed meanwhile: the next round begins anew.
@@ -57,7 +55,12 @@ pub(super) async fn scan(
         };
         let now = sqlx::query_scalar!(r#"select gateway.now() as "now!""#).fetch_one(pool).await?;
         let candidates = Candidates::of(&page.objects, now, &mut report.unexpected);
-        for (kind, amount) in unreferenced(pool, &candidates, kinds, mode).await? {
+        let found = unreferenced(pool, &candidates, kinds, mode).await.unwrap_or_else(|error| {
+            tracing::error!(%error, first = candidates.paths.first(), "a page of the store's list was not looked into");
+            failed.get_or_insert(error);
+            Vec::new()
+        });
+        for (kind, amount) in found {
             // What is noted now is counted when it is removed.
             if mode == Mode::Look && kinds.contains(&kind) {
                 report.add(kind, amount);
@@ -72,7 +75,7 @@ pub(super) async fn scan(
             break;
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 impl Candidates {
@@ -111,10 +114,7 @@ async fn unreferenced(
         return Ok(Vec::new());
     }
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    let mut tx = pool.begin().await?;
-    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", QUESTION_TIME_MAX.as_millis().to_string())
-        .fetch_one(&mut *tx)
-        .await?;
+    let mut tx = begin_long(pool).await?;
     let found = sqlx::query_file!(
         "src/retention/unreferenced.sql",
         &candidates.paths,

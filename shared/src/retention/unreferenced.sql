@@ -6,22 +6,25 @@ with seen as (
 ), shown as (
     select * from gateway.list_shown_pictures(array(select distinct user_id from seen))
 ), theirs as (
-    select g.id, g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls as paths
+    select g.id, g.user_id, g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls as paths
     from public.generations as g
     where g.user_id in (select user_id from seen) and g.deleted_at is null
 ), named as (
-    select value #>> '{}' as path
-    from theirs cross join lateral jsonb_path_query(input_data, '$.** ? (@.type() == "string")') as value
-    union all
-    select unnest(paths) from theirs
+    select path
+    from theirs
+    cross join lateral (
+        select value #>> '{}' from jsonb_path_query(input_data, '$.** ? (@.type() == "string")') as value
+        union all
+        select unnest(paths)
+    ) as text (value)
+    cross join lateral gateway.picture_paths(text.value, theirs.user_id) as path
     union all
     select output.path from theirs join gateway.output on output.generation_id = theirs.id
 ), unreferenced as (
     select seen.*, exists (select from shown where shown.user_id = seen.user_id) as has_user
     from seen
     where not exists (select from named where named.path = seen.path)
-      and not exists (select from shown
-                      where shown.user_id = seen.user_id and position(seen.path in shown.picture) > 0)
+      and not exists (select from shown where shown.path = seen.path)
       and not exists (select from gateway.stored_object as held
                       where held.path = seen.path
                         and (held.remove_as is not null

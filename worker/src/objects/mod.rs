@@ -101,10 +101,10 @@ pub async fn export(images: &Arc<dyn ImageStore>, list: &Path, dir: &Path) -> Re
                     tracing::error!(path = entry.path, found = bytes.len(), "a picture has another size than its row");
                     One::Failed
                 }
-                Ok(bytes) => {
-                    shelf.put(&entry.path, &bytes)?;
-                    One::Copied(bytes.len() as u64)
-                }
+                Ok(bytes) => match shelf.put(&entry.path, &bytes) {
+                    Ok(()) => One::Copied(bytes.len() as u64),
+                    Err(error) => failed(&entry, &error),
+                },
                 Err(StoreError::NotFound) => One::Missing,
                 Err(error) => failed(&entry, &error),
             };

@@ -1,5 +1,8 @@
-//! A directory of copied pictures under their storage paths, and their checksums in `objects.sha256`, which
-//! `sha256sum --check` reads, too. A file that is not listed there was not finished, and is copied again.
+//! A directory of copied pictures, and their checksums in `objects.sha256`, which `sha256sum --check` reads, too. A file
+//! that is not listed there was not finished, and is copied again.
+//!
+//! Files have their storage paths, but that users' own folders end in `#`, which no path has: the store knows `a` beside
+//! `a/b`, a file system does not.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -41,13 +44,15 @@ impl Shelf {
 
     /// Whether a copy is there, of the right size.
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        let size = fs::metadata(self.dir.join(&entry.path)).ok().map(|file| file.len());
-        self.checksums.contains_key(&entry.path) && size.is_some_and(|size| entry.bytes.is_none_or(|is| is == size))
+        let name = file_name(&entry.path);
+        let size = fs::metadata(self.dir.join(&name)).ok().map(|file| file.len());
+        self.checksums.contains_key(&name) && size.is_some_and(|size| entry.bytes.is_none_or(|is| is == size))
     }
 
     /// Writes a copy, and only then that it is there.
-    pub(super) fn put(&mut self, name: &str, bytes: &Bytes) -> Result<(), CopyError> {
-        let path = self.dir.join(name);
+    pub(super) fn put(&mut self, path: &str, bytes: &Bytes) -> Result<(), CopyError> {
+        let name = file_name(path);
+        let path = self.dir.join(&name);
         let unfinished = self.dir.join(format!("{name}.{UNFINISHED}"));
         let write = || -> std::io::Result<()> {
             if let Some(parent) = path.parent() {
@@ -61,14 +66,15 @@ impl Shelf {
         write().map_err(CopyError::file(&path))?;
         let checksum = hex(bytes);
         writeln!(self.index, "{checksum}  {name}").map_err(CopyError::file(&self.dir.join(INDEX)))?;
-        self.checksums.insert(name.to_owned(), checksum);
+        self.checksums.insert(name, checksum);
         Ok(())
     }
 
     /// A copy, if there is one; one that is not what was written is an error.
-    pub(super) fn get(&self, name: &str) -> Result<Option<Bytes>, CopyError> {
-        let Some(checksum) = self.checksums.get(name) else { return Ok(None) };
-        let path = self.dir.join(name);
+    pub(super) fn get(&self, path: &str) -> Result<Option<Bytes>, CopyError> {
+        let name = file_name(path);
+        let Some(checksum) = self.checksums.get(&name) else { return Ok(None) };
+        let path = self.dir.join(&name);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -80,6 +86,13 @@ impl Shelf {
         }
         Ok(Some(bytes.into()))
     }
+}
+
+/// `{user}/{folder}/a/b.png` becomes `{user}/{folder}/a#/b.png`.
+fn file_name(path: &str) -> String {
+    let end_of_ours = path.match_indices('/').nth(1).map_or(path.len(), |(at, _)| at + 1);
+    let (ours, own) = path.split_at(end_of_ours);
+    ours.to_owned() + &own.replace('/', "#/")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -154,8 +154,7 @@ impl ImageStore for SupabaseStore {
         Ok(repeat(|| metered("get", attempt(self.http.get(url.clone()), BYTES_MAX))).await?)
     }
 
-    async fn delete(&self, paths: &[String]) -> Result<(), StoreError> {
-        check_paths(paths)?;
+    async fn delete_listed(&self, paths: &[String]) -> Result<(), StoreError> {
         let url = join(&self.base, &["object", &self.bucket])?;
         for chunk in paths.chunks(PATHS_PER_CALL_MAX) {
             let body = DeleteMany { prefixes: chunk };

@@ -37,6 +37,9 @@ async fn a_deleted_user_leaves_no_row_and_no_object() {
     let stack = TestStack::new().await;
     let (user, other) = (stack.user().await, stack.user().await);
     let path = upload(&stack, &user, "a.png", Sample::Mug.file(80, ImageFormat::Png)).await;
+    // A name that the store takes and we would not.
+    let long = format!("{}.png", "a".repeat(241));
+    drop(upload(&stack, &user, &long, Sample::Mug.file(80, ImageFormat::Png)).await);
     delivered(&stack, &user, request("upscale").picture("input_image", path)).await;
     let base64 = inline(&flat(40, 30, [9, 99, 199]));
     delivered(&stack, &user, request("upscale").picture("input_image", base64)).await;
@@ -46,7 +49,7 @@ async fn a_deleted_user_leaves_no_row_and_no_object() {
 
     assert!(stack.supabase.delete_user(user.id()).await);
     assert_eq!(tables_that_know(&stack, user.id()).await, ["gateway.removed_user"]);
-    assert_eq!(clean(&stack, &[Kind::RemovedUsers], Mode::Look).await.unwrap().of(Kind::RemovedUsers).count, 6);
+    assert_eq!(clean(&stack, &[Kind::RemovedUsers], Mode::Look).await.unwrap().of(Kind::RemovedUsers).count, 7);
     housekeeping::clean_up(&stack.worker).await.unwrap();
     let hers =
         |stack: &TestStack| objects(stack).into_iter().filter(|path| path.contains(&user.id().to_string())).count();

@@ -20,13 +20,29 @@ async fn unused_inputs_go_after_seven_days_and_used_ones_stay() {
     let user = stack.user().await;
     let used = upload(&stack, &user, "used.png", png()).await;
     let unused = upload(&stack, &user, "album/unused.png", png()).await;
-    let avatar = upload(&stack, &user, "avatar.png", png()).await;
+    let avatar = upload(&stack, &user, "my avatar.png", png()).await;
     let never = format!("{}/inputs/{}.png", user.id(), "0a".repeat(32));
     put(&stack, &never).await;
     delivered(&stack, &user, request("upscale").picture("input_image", used.as_str())).await;
     let base64 = inline(&flat(40, 30, [9, 99, 199]));
     delivered(&stack, &user, request("upscale").picture("input_image", base64)).await;
-    run(&stack, &format!("update public.profiles set avatar_url = 'https://x.example.com/o/{avatar}?token=t'")).await;
+    let avatar_url = avatar.replace("my avatar", "my%20avatar");
+    run(&stack, &format!("update public.profiles set avatar_url = 'https://x.example.com/o/{avatar_url}?token=t'")).await;
+    // A row of before this backend holds whole links.
+    let linked = upload(&stack, &user, "linked.png", png()).await;
+    let elsewhere = format!("{}/{}/1.webp", user.id(), Uuid::now_v7());
+    put(&stack, &elsewhere).await;
+    run(
+        &stack,
+        &format!(
+            "insert into public.generations (user_id, generation_type, method, status, input_url, output_url)
+             values ('{}', 'model', 'automatic', 'completed', 'https://x.example.com/object/public/b/{linked}',
+                     'https://x.example.com/object/sign/b/{}?token=t')",
+            user.id(),
+            elsewhere.replace('/', "%2F"),
+        ),
+    )
+    .await;
     stack.advance(7 * DAY - DAY / 24).await;
     let young = upload(&stack, &stack.sign_in_again(&user).await, "young.png", png()).await;
     assert_eq!(removed(&stack, Kind::UnusedInputs).await.count, 0);
@@ -35,7 +51,8 @@ async fn unused_inputs_go_after_seven_days_and_used_ones_stay() {
     assert_eq!(removed(&stack, Kind::UnusedInputs).await.count, 2);
     let gone: Vec<_> = before.difference(&objects(&stack)).cloned().collect();
     assert_eq!(gone, [never, unused]);
-    assert!(objects(&stack).is_superset(&[used, avatar, young].into()));
+    assert_eq!(removed(&stack, Kind::Orphans).await.count, 0);
+    assert!(objects(&stack).is_superset(&[used, avatar, linked, elsewhere, young].into()));
     stack.reconcile().await;
 }
 

@@ -97,6 +97,8 @@ async fn a_restored_system_adopts_what_was_finished_refunds_what_nobody_knows_an
     assert!(refused.code == 1 && refused.complained.contains("recover --apply"), "{refused:?}");
     let waiting = GenerationId(queued_then_running);
     assert_eq!(submit::submit(&world.stack.worker, waiting).await.unwrap(), "nothing_to_do");
+    // It takes longer than a run has.
+    world.stack.advance(Duration::from_mins(20)).await;
     let dry = operate(&world.stack, &["recover"]);
     let sums = "5 runs were under way: 3 adopted, 1 refunded, 1 resumed, 0 not decided";
     assert!(dry.code == 0 && dry.said.contains(sums) && dry.said.contains("nothing was done"), "{dry:?}");

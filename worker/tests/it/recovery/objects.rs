@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use devstack::builders::request;
+use devstack::builders::{model, request};
+use devstack::samples::Sample;
+use image::ImageFormat;
 
 use super::World;
 use crate::operations::{Ran, operate};
@@ -66,10 +68,35 @@ async fn pictures_are_copied_once_checked_and_brought_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_that_leads_out_of_the_directory_is_refused() {
+async fn what_users_name_their_files_and_prompts_stops_no_copy() {
+    let world = World::new().await;
+    let id = world.user.id();
+    let prompt = format!("{id}/uploads/é");
+    drop(world.user.generate(&model().prompt(&prompt).build()).await.unwrap().expecting(202));
+    let auth = world.stack.auth();
+    let mut paths = Vec::new();
+    for name in ["a", "a/b.png"] {
+        let picture = Sample::Mug.file(80, ImageFormat::Png);
+        paths.push(auth.upload(&world.user.signed_in, name, picture, "image/png").await.unwrap());
+        let request = request("upscale").picture("input_image", paths.last().unwrap().as_str()).build();
+        drop(world.user.generate(&request).await.unwrap().expecting(202));
+    }
+    let list = world.back_up().join("objects.jsonl");
+    let copied = copy(&world, "export", list.to_str().unwrap());
+    assert!(copied.code == 0 && copied.said.contains("2 pictures copied"), "{copied:?}");
+    world.stack.worker.images.delete(&paths).await.unwrap();
+    let back = copy(&world, "import", list.to_str().unwrap());
+    assert!(back.code == 0 && back.said.contains("2 pictures copied"), "{back:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_leads_out_of_the_directory_is_not_followed() {
     let world = World::new().await;
     let list = world.dir.path().join("list");
     fs::write(&list, "{\"path\": \"../outside.png\", \"kind\": \"output\"}\n").unwrap();
+    let ran = copy(&world, "export", list.to_str().unwrap());
+    assert!(ran.code == 0 && ran.said.contains("0 pictures copied"), "{ran:?}");
+    fs::write(&list, "no entry\n").unwrap();
     let refused = copy(&world, "export", list.to_str().unwrap());
-    assert!(refused.code == 1 && refused.complained.contains("not a storage path"), "{refused:?}");
+    assert!(refused.code == 1 && refused.complained.contains("line 1 of the list: not an entry"), "{refused:?}");
 }

@@ -51,6 +51,9 @@ async fn users_who_signed_up_since_have_their_accounts_and_what_they_bought_and_
         "select email is null and encrypted_password is null and deleted_at is not null from auth.users where id = $1";
     let stub = sqlx::query_scalar::<_, bool>(stub).bind(gone.id()).fetch_one(stack.database.pool());
     assert!(stub.await.unwrap(), "nobody signs in as a stub");
+    let email = sqlx::query_scalar::<_, String>("select email from public.profiles where id = $1").bind(gone.id());
+    assert_eq!(email.fetch_one(stack.database.pool()).await.unwrap(), "");
+    assert!(restored.said.contains("1 users have left since"), "{}", restored.said);
     // Later sign-ups find the trigger again.
     assert_eq!(stack.user().await.balance().await.unwrap(), 100);
     stack.reconcile().await;

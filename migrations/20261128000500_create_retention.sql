@@ -79,7 +79,7 @@ as $$
     select pg_catalog.string_agg(
              case when part[1] ~ '^%[2-7]' then pg_catalog.chr(('x' || pg_catalog.lpad(substring(part[1] from 2), 8, '0'))::bit(32)::integer)
                   else part[1] end, '' order by n) as address
-    from pg_catalog.regexp_matches(substring(value from '^[^?#]{0,4096}'), '%[2-7][0-9A-Fa-f]|%|[^%]+', 'g')
+    from pg_catalog.regexp_matches(pg_catalog.left(substring(value from '^[^?#]*'), 4096), '%[2-7][0-9A-Fa-f]|%|[^%]+', 'g')
          with ordinality as matched (part, n)
     where position(who::text in value) > 0
   ) as decoded

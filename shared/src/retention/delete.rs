@@ -103,7 +103,7 @@ async fn list_pictures(
             cross join lateral gateway.picture_paths(text.value, g.user_id) as path
             where g.id = $2
         ), few as (
-            select id from public.generations where user_id = $1 and deleted_at is null limit $3 + 1
+            select id from public.generations where user_id = $1 and deleted_at is null limit $3::bigint + 1
         ), others as (
             select path
             from few join public.generations as g using (id)

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::images::StoreError;
 

@@ -27,7 +27,8 @@ async fn unused_inputs_go_after_seven_days_and_used_ones_stay() {
     let base64 = inline(&flat(40, 30, [9, 99, 199]));
     delivered(&stack, &user, request("upscale").picture("input_image", base64)).await;
     let avatar_url = avatar.replace("my avatar", "my%20avatar");
-    run(&stack, &format!("update public.profiles set avatar_url = 'https://x.example.com/o/{avatar_url}?token=t'")).await;
+    run(&stack, &format!("update public.profiles set avatar_url = 'https://x.example.com/o/{avatar_url}?token=t'"))
+        .await;
     // A row of before this backend holds whole links.
     let linked = upload(&stack, &user, "linked.png", png()).await;
     let elsewhere = format!("{}/{}/1.webp", user.id(), Uuid::now_v7());

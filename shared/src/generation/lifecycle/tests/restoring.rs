@@ -41,7 +41,11 @@ fn what_runpod_is_known_to_have_is_asked_for_at_once() {
     assert_eq!((to.run.stage, to.refund, to.job, to.kind), (Stage::Running, Credits::ZERO, None, "resumed"));
     assert_eq!((to.run.poll_at, to.run.lost_looks), (Some(start() + super::seconds(LATER)), 0));
     let allowed = looked.deadline_at - looked.accepted_at;
-    assert_eq!(to.run.deadline_at, start() + super::seconds(LATER) + allowed, "it is not overdue before it is asked for");
+    assert_eq!(
+        to.run.deadline_at,
+        start() + super::seconds(LATER) + allowed,
+        "it is not overdue before it is asked for"
+    );
     let soon = at(&looked, Event::Restored { stored: 0 }, -1);
     assert_eq!(soon.run.deadline_at, looked.deadline_at, "none is made shorter");
 }

@@ -2,7 +2,8 @@
 
 use sqlx::PgPool;
 
-use super::{Amount, PLAN_GRACE, begin_long, in_batches, seconds};
+use super::scan::begin_long;
+use super::{Amount, PLAN_GRACE, in_batches, seconds};
 
 /// Notes the outputs of generations past their time for removal, and takes them out of the rows that name them. Goes on
 /// where the last call stopped, and begins anew at the end: what plans keep for years must not be in the way for ever.

@@ -20,7 +20,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::images::StoreError;
 
@@ -59,8 +58,6 @@ pub const WORKERS_KEPT: Duration = Duration::from_hours(1);
 const BATCH: i64 = 1_000;
 /// Batches of one kind in one round; what is left waits for the next.
 const BATCHES_MAX: usize = 100;
-/// Time for a statement that reads all generations of some users, or all that may be too old.
-const LONG_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Something that is cleaned up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, derive_more::FromStr)]
@@ -220,15 +217,6 @@ where
         }
     }
     Ok(rows)
-}
-
-/// A transaction for one statement that reads more than the session's time allows.
-async fn begin_long(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", LONG_TIME_MAX.as_millis().to_string())
-        .fetch_one(&mut *tx)
-        .await?;
-    Ok(tx)
 }
 
 /// Seconds, as statements take them.

@@ -1,15 +1,20 @@
 //! SQL: reading the list of the image store, page by page, for objects that nothing refers to (`unreferenced.sql`).
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::place::Place;
-use super::{Amount, CleanupError, INPUTS_KEPT, Kind, Mode, ORPHANS_KEPT, Report, begin_long, seconds};
+use super::{Amount, CleanupError, INPUTS_KEPT, Kind, Mode, ORPHANS_KEPT, Report, seconds};
 use crate::images::{ImageStore, Listed, StoreError};
 
 /// Pages that a look or an operator reads at most: a million objects.
 const PAGES_MAX: usize = 1_000;
+
+/// Time for a statement that reads all generations of some users, or all that may be too old.
+const LONG_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Which part of the list is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +138,15 @@ async fn unreferenced(
         (Kind::UnusedInputs, Amount::of(found.inputs, found.input_bytes)),
         (Kind::Orphans, Amount::of(found.orphans, found.orphan_bytes)),
     ])
+}
+
+/// A transaction for one statement that reads more than the session's time allows.
+pub(super) async fn begin_long(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", LONG_TIME_MAX.as_millis().to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+    Ok(tx)
 }
 
 async fn stored_cursor(pool: &PgPool) -> Result<Option<String>, sqlx::Error> {

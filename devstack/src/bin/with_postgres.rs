@@ -3,6 +3,7 @@
 //! The command finds the server in `SHOOTX_TEST_POSTGRES`; its exit code is ours. An interrupt or a termination is
 //! passed on to the command, and the server goes in every case.
 
+use std::ffi::OsString;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -35,11 +36,12 @@ async fn run() -> anyhow::Result<u8> {
     let cluster = tokio::task::spawn_blocking(|| Cluster::temporary(Purpose::Tests)).await??;
     let server = cluster.url("postgres");
     ensure_template(&server).await?;
-    let mut child = Command::new(&program)
-        .args(words)
-        .env(TEST_SERVER_VARIABLE, &server)
-        .spawn()
-        .with_context(|| format!("{} cannot be run", program.display()))?;
+    let mut command = Command::new(&program);
+    command.args(words).env(TEST_SERVER_VARIABLE, &server);
+    for name in told_by_cargo() {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn().with_context(|| format!("{} cannot be run", program.display()))?;
 
     let code = tokio::select! {
         status = child.wait() => code_of(status?),
@@ -49,6 +51,13 @@ async fn run() -> anyhow::Result<u8> {
     };
     tokio::task::spawn_blocking(move || drop(cluster)).await?;
     Ok(code)
+}
+
+/// What `cargo run` tells us of our own package. Build scripts ask for variables of these names, so that a `cargo` that
+/// is the command would compile half of the dependencies anew.
+fn told_by_cargo() -> impl Iterator<Item = OsString> {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|told| name.to_string_lossy().starts_with(told)))
 }
 
 async fn end(child: &mut Child, signal: Option<&str>) -> anyhow::Result<()> {

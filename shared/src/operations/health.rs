@@ -83,7 +83,8 @@ async fn outcomes(pool: &PgPool) -> Result<Check, sqlx::Error> {
     let row = sqlx::query!(
         r#"
         select count(*) filter (where stage = 'completed') as "completed!",
-               count(*) filter (where stage = 'failed') as "failed!"
+               count(*) filter (where stage = 'failed'
+                                  and error_code !~ '^(invalid_input|insufficient_resolution|input_.+)$') as "failed!"
         from gateway.run
         where settled_at > gateway.now() - interval '1 hour'
         "#
@@ -92,7 +93,10 @@ async fn outcomes(pool: &PgPool) -> Result<Check, sqlx::Error> {
     .await?;
     let ended = row.completed + row.failed;
     let is_well = ended < ENDED_MIN || row.failed * 100 <= ended * FAILED_PERCENT_MAX;
-    let seen = format!("{} were delivered within the last hour, {} failed", row.completed, row.failed);
+    let seen = format!(
+        "{} were delivered within the last hour, {} failed for another reason than their pictures",
+        row.completed, row.failed
+    );
     Ok(Check { name: "outcomes", is_well, seen })
 }
 

@@ -87,6 +87,15 @@ async fn happenings(pool: &PgPool, id: GenerationId) -> Result<Vec<Happening>, s
             union all
             select created_at, 'output', 2, n, format('output %s: %s x %s %s, %s bytes', n, width, height, format, size_bytes)
             from gateway.output where generation_id = $1
+            union all
+            select created_at, 'mail', 4, 0, format('mail that it has %s: %s', event, state)
+            from gateway.notification where generation_id = $1
+            union all
+            select outputs_expired_at, 'output', 4, 0, 'the outputs expired'
+            from gateway.run where generation_id = $1 and outputs_expired_at is not null
+            union all
+            select deleted_at, 'deleted', 4, 0, 'its user deleted it'
+            from public.generations where id = $1 and deleted_at is not null
         ) as happenings
         order by at, rank, place
         limit $2

@@ -181,6 +181,14 @@ impl Report {
         self.kinds.entry(kind).or_default().add(amount);
     }
 
+    /// Whether a bound of one round may have cut it short.
+    #[must_use]
+    pub fn may_have_more(&self) -> bool {
+        let bound = BATCH.unsigned_abs() * BATCHES_MAX as u64;
+        let scanned = [Kind::UnusedInputs, Kind::Orphans].iter().any(|kind| self.kinds.contains_key(kind));
+        (scanned && !self.scanned_to_end) || self.kinds.values().any(|amount| amount.count >= bound)
+    }
+
     /// What there was of a kind.
     #[must_use]
     pub fn of(&self, kind: Kind) -> Amount {

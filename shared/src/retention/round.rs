@@ -31,6 +31,9 @@ pub async fn clean_up(
 ) -> Result<Report, CleanupError> {
     let mut report = Report::default();
     clean_kinds(pool, images, settings, kinds, (mode, Part::Whole), &mut report).await?;
+    if mode == Mode::Apply && kinds.len() == Kind::ALL.len() {
+        schedule::end(pool).await?;
+    }
     Ok(report)
 }
 
@@ -47,7 +50,10 @@ pub async fn clean_up_hourly(
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| settings.scheduled || kind.is_due_anyway()).collect();
     clean_kinds(pool, images, settings, &kinds, (Mode::Apply, Part::Next(PAGES_OF_A_ROUND)), report).await?;
     forget_uses(pool).await?;
-    schedule::end(pool).await?;
+    // Left off, it is overdue after a day: somebody may have forgotten to have pictures removed again.
+    if settings.scheduled {
+        schedule::end(pool).await?;
+    }
     Ok(())
 }
 

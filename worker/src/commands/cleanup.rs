@@ -37,6 +37,9 @@ fn table(report: &Report) {
     for (kind, amount) in &report.kinds {
         println!("{:<20} {:>12} {:>16}", kind.as_str(), amount.count, amount.bytes);
     }
+    if report.may_have_more() {
+        println!("there may be more than this: one run is bounded");
+    }
     if report.unexpected > 0 {
         println!("{:<20} {:>12} {:>16}", "(left alone)", report.unexpected, "");
     }

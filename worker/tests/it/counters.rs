@@ -68,7 +68,8 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
     ("shootx_payment_events_recovered_total", &[], "select count(*) from gateway.payment_event where recovered"),
 ];
 
-/// Counters of what leaves no row: refusals, traffic, calls that changed nothing, what was removed, other servers' doings.
+/// Counters that are not compared: of what leaves no row (refusals, traffic, calls that changed nothing, what was removed,
+/// other servers' doings), and of mails, which need a mail server.
 const NOT_IN_THE_DATABASE: [&str; 17] = [
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",

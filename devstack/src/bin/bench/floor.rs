@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Bench;
 use crate::exchange::request;
+use crate::generations::nothing_failed;
 use crate::open_loop::{Outcome, Plan, drive};
 use crate::requests::pick;
 use crate::row::{Goal, Row};
@@ -62,7 +63,9 @@ pub(crate) async fn rows(bench: &Bench) -> anyhow::Result<Vec<Row>> {
     let runs: Vec<(String, i64)> = sqlx::query_as("select stage, count(*) from gateway.run group by stage order by 1")
         .fetch_all(&system.database.owner)
         .await?;
+    nothing_failed(&system.database.owner).await?;
     system.stop().await?;
+    ensure!(runs.iter().any(|(stage, _)| stage == "completed"), "no generation was completed meanwhile: {runs:?}");
     let runs = runs.iter().map(|(stage, count)| format!("{count} {stage}")).collect::<Vec<_>>().join(", ");
     let beside = format!(
         "the asked-for limit; {:.0} generations an hour ran, {GENERATIONS_PER_HOUR:.0} are asked for ({runs})",

@@ -129,7 +129,7 @@ impl System {
     }
 }
 
-/// Everything that our environment might say otherwise, too.
+/// The settings of both services. What is not among them comes from our own environment, which should say nothing.
 fn settings(
     options: Options,
     runpod: SocketAddr,

@@ -6,7 +6,9 @@ use devstack::builders::{self, model};
 use devstack::shop;
 use devstack::test_stack::{TestStack, TestUser};
 use serde_json::json;
+use shared::retention::{self, Report};
 use shared::telemetry;
+use shootx_worker::housekeeping;
 
 /// A thousand users with a hundred generations each, of the last hundred days, all delivered and paid for.
 const FILL: &str = "
@@ -128,6 +130,13 @@ async fn use_everything(stack: &TestStack, user: &TestUser) {
         drop(user.get(path).await.unwrap().expecting(200));
     }
     drop(user.post("/api/v1/generate", &json!({}), None).await.unwrap().expecting(422));
+    drop(user.delete(delivered).await.unwrap().expecting(204));
+    // What happens every minute.
+    let (pool, images) = (&stack.worker.pool, &*stack.worker.images);
+    housekeeping::free_locks(pool, housekeeping::LOCK_MAX).await.unwrap();
+    retention::remove_requested(pool, images, &mut Report::default()).await.unwrap();
+    assert!(retention::begin_if_due(pool).await.unwrap());
+    retention::age(pool).await.unwrap();
     shared::generation::estimates(&stack.worker.pool).await.unwrap();
     shared::jobs::queue_depth(&stack.worker.pool).await.unwrap();
     telemetry::show_books(&stack.worker.pool).await.unwrap();

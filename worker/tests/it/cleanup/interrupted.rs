@@ -76,5 +76,6 @@ async fn where_cleaning_is_off_workers_remove_only_what_users_asked_for() {
     housekeeping::clean_up(&stack.worker).await.unwrap();
     assert_eq!(objects(&stack).len(), 3, "two outputs and an unused upload");
     assert!(objects(&stack).iter().any(|path| path.contains(&kept.id.to_string())));
+    assert!(retention::age(&stack.worker.pool).await.unwrap().is_none(), "being off is not forgotten");
     stack.reconcile().await;
 }

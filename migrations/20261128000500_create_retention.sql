@@ -88,6 +88,21 @@ $$;
 revoke execute on function gateway.picture_paths(text, uuid) from public, anon, authenticated, service_role;
 grant execute on function gateway.picture_paths(text, uuid) to shootx_api, shootx_worker;
 
+-- The storage paths that a generation of a user's may name: in what she asked for, and in these addresses of its own.
+create function gateway.named_pictures(input_data jsonb, addresses text[], who uuid) returns setof text
+  language sql immutable set search_path = ''
+as $$
+  select path
+  from (
+    select value #>> '{}' from pg_catalog.jsonb_path_query(input_data, '$.** ? (@.type() == "string")') as value
+    union all
+    select pg_catalog.unnest(addresses)
+  ) as text (value)
+  cross join lateral gateway.picture_paths(text.value, who) as path
+$$;
+revoke execute on function gateway.named_pictures(jsonb, text[], uuid) from public, anon, authenticated, service_role;
+grant execute on function gateway.named_pictures(jsonb, text[], uuid) to shootx_api, shootx_worker;
+
 -- Which of these users there are, each with what her profile and projects show as a picture. As its owner, because the
 -- services may not see who signs in.
 create function gateway.list_shown_pictures(user_ids uuid[]) returns table (user_id uuid, path text)

@@ -6,12 +6,8 @@ with named as (
   union all
   select path, 'input', null::bigint
   from public.generations as g
-  cross join lateral (
-    select value #>> '{}' from jsonb_path_query(g.input_data::jsonb, '$.** ? (@.type() == "string")') as value
-    union all
-    select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
-  ) as text (value)
-  cross join lateral gateway.picture_paths(text.value, g.user_id) as path
+  cross join lateral gateway.named_pictures(
+    g.input_data::jsonb, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
   union all
   select path, 'input', null
   from public.profiles cross join lateral gateway.picture_paths(avatar_url, id) as path

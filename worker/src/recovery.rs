@@ -13,11 +13,11 @@ use shared::generation::{Event, Run, Stage, attempt};
 use shared::ids::GenerationId;
 use shared::images::{self, StoreError};
 use shared::recovery::{Hold, hold, open_run, world};
-use shared::retry;
 use shared::workflow::OutputFormat;
 use thiserror::Error;
 
 use crate::attend::call_off;
+use crate::objects::patiently;
 use crate::state::WorkerState;
 use crate::steps::{Keeper, StepError, conclude};
 
@@ -27,8 +27,6 @@ const RUNS_AT_ONCE: usize = 4;
 const PAGE: i64 = 200;
 /// Pages of one recovery: a million runs under way.
 const PAGES_MAX: usize = 5_000;
-/// Reading one picture takes at most this.
-const GET_TIMEOUT: Duration = Duration::from_secs(60);
 /// Times the store is asked for one picture before the run is left for a repeat.
 const GET_TRIES_MAX: u32 = 3;
 /// Links that only ask whether there is such a picture.
@@ -197,7 +195,7 @@ async fn stored(state: &WorkerState, run: &Run) -> Result<Vec<StoredOutput>, Sto
     let mut outputs = Vec::new();
     for n in 1..=run.outputs_asked {
         let path = run.output_path(n, wanted.ext());
-        let bytes = match get(state, &path).await {
+        let bytes = match patiently(GET_TRIES_MAX, || state.images.get(&path)).await {
             Ok(bytes) => bytes,
             Err(StoreError::NotFound | StoreError::TooLarge) => continue,
             Err(error) => return Err(error),
@@ -219,17 +217,4 @@ async fn stored(state: &WorkerState, run: &Run) -> Result<Vec<StoredOutput>, Sto
         }
     }
     Ok(outputs)
-}
-
-async fn get(state: &WorkerState, path: &str) -> Result<bytes::Bytes, StoreError> {
-    for tries in 1..GET_TRIES_MAX {
-        match tokio::time::timeout(GET_TIMEOUT, state.images.get(path)).await {
-            Ok(Err(StoreError::Unavailable { .. })) | Err(_) => tokio::time::sleep(retry::delay(tries)).await,
-            Ok(answer) => return answer,
-        }
-    }
-    match tokio::time::timeout(GET_TIMEOUT, state.images.get(path)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::Unavailable { reason: "no answer in time".to_owned() }),
-    }
 }

@@ -87,10 +87,11 @@ async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, Pu
         _ => Some("year"),
     };
     let (success_url, cancel_url) = (back("paid"), back("left"));
+    let item = purchase.item();
     let new = NewSession {
         purchase_id: purchase.purchase_id,
         user_id: purchase.user_id,
-        offer: purchase.offer(),
+        item: &item,
         name: &purchase.name,
         amount_cents: purchase.amount_cents,
         currency: &purchase.currency,

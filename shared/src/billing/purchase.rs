@@ -8,7 +8,6 @@ use sqlx::{PgConnection, PgPool};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::stripe::Offer;
 use crate::credits::Credits;
 use crate::db;
 use crate::ids::UserId;
@@ -83,10 +82,10 @@ pub(super) struct Purchase {
 
 impl Purchase {
     /// What is bought.
-    pub(super) fn offer(&self) -> Offer<'_> {
+    pub(super) fn item(&self) -> Item {
         match (&self.pack_id, self.plan_id) {
-            (Some(id), _) => Offer::Pack(id),
-            (None, Some(id)) => Offer::Plan(id),
+            (Some(id), _) => Item::Pack(id.clone()),
+            (None, Some(id)) => Item::Plan(id),
             (None, None) => unreachable!("purchase_of_one_thing: a purchase is of a pack or of a plan"),
         }
     }

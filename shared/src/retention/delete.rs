@@ -94,26 +94,16 @@ async fn list_pictures(
         with own as (
             select distinct path
             from public.generations as g
-            cross join lateral (
-                select value #>> '{}'
-                from jsonb_path_query(g.input_data, '$.** ? (@.type() == "string")') as value
-                union all
-                select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
-            ) as text (value)
-            cross join lateral gateway.picture_paths(text.value, g.user_id) as path
+            cross join lateral gateway.named_pictures(
+                g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
             where g.id = $2
         ), few as (
             select id from public.generations where user_id = $1 and deleted_at is null limit $3::bigint + 1
         ), others as (
             select path
             from few join public.generations as g using (id)
-            cross join lateral (
-                select value #>> '{}'
-                from jsonb_path_query(g.input_data, '$.** ? (@.type() == "string")') as value
-                union all
-                select unnest(array[g.input_url, g.output_url, g.image_url] || g.output_urls)
-            ) as text (value)
-            cross join lateral gateway.picture_paths(text.value, g.user_id) as path
+            cross join lateral gateway.named_pictures(
+                g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
             where g.id <> $2 and (select count(*) from few) <= $3
         )
         select path as "path!" from own

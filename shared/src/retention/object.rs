@@ -50,10 +50,7 @@ async fn claim(pool: &PgPool, kind: Kind, paths: Option<&[String]>) -> Result<Op
               and not exists (
                   select from gateway.run join public.generations on generations.id = run.generation_id
                   where run.user_id = noted.user_id and run.stage in ('queued', 'submitting', 'running', 'collecting')
-                    and noted.path in (
-                        select path
-                        from jsonb_path_query(generations.input_data, '$.** ? (@.type() == "string")') as value
-                        cross join lateral gateway.picture_paths(value #>> '{}', run.user_id) as path))
+                    and noted.path in (select gateway.named_pictures(generations.input_data, '{}', run.user_id)))
             order by noted_at
             limit $4
         )
@@ -99,10 +96,7 @@ pub(super) async fn count_noted(pool: &PgPool, kind: Kind) -> Result<Amount, sql
           and not exists (
               select from gateway.run join public.generations on generations.id = run.generation_id
               where run.user_id = noted.user_id and run.stage in ('queued', 'submitting', 'running', 'collecting')
-                and noted.path in (
-                    select path
-                    from jsonb_path_query(generations.input_data, '$.** ? (@.type() == "string")') as value
-                    cross join lateral gateway.picture_paths(value #>> '{}', run.user_id) as path))
+                and noted.path in (select gateway.named_pictures(generations.input_data, '{}', run.user_id)))
         "#,
         kind.as_str(),
         seconds(IN_FLIGHT),

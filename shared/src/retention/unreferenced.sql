@@ -11,13 +11,7 @@ with seen as (
     where g.user_id in (select user_id from seen) and g.deleted_at is null
 ), named as (
     select path
-    from theirs
-    cross join lateral (
-        select value #>> '{}' from jsonb_path_query(input_data, '$.** ? (@.type() == "string")') as value
-        union all
-        select unnest(paths)
-    ) as text (value)
-    cross join lateral gateway.picture_paths(text.value, theirs.user_id) as path
+    from theirs cross join lateral gateway.named_pictures(input_data, paths, user_id) as path
     union all
     select output.path from theirs join gateway.output on output.generation_id = theirs.id
 ), unreferenced as (

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use shared::images::{ImageStore, StoreError};
 use shared::retry;
@@ -93,7 +92,7 @@ pub async fn export(images: &Arc<dyn ImageStore>, list: &Path, dir: &Path) -> Re
         let (there, absent): (Vec<_>, Vec<_>) = page?.into_iter().partition(|entry| shelf.has(entry));
         there.iter().for_each(|entry| sums.count(entry.kind, &One::Kept));
         let mut got = futures::stream::iter(absent)
-            .map(|entry| async move { (get(images, &entry.path).await, entry) })
+            .map(|entry| async move { (patiently(TRIES_MAX, || images.get(&entry.path)).await, entry) })
             .buffer_unordered(AT_ONCE);
         while let Some((answer, entry)) = got.next().await {
             let one = match answer {
@@ -153,18 +152,14 @@ async fn put(images: &Arc<dyn ImageStore>, shelf: &Shelf, entry: &Entry) -> One 
         "jpeg" => OutputFormat::Jpg.content_type(),
         other => other.parse().map_or("application/octet-stream", OutputFormat::content_type),
     };
-    match patiently(|| images.put(&entry.path, bytes.clone(), content_type)).await {
+    match patiently(TRIES_MAX, || images.put(&entry.path, bytes.clone(), content_type)).await {
         Ok(()) => One::Copied(size),
         Err(error) => failed(entry, &error),
     }
 }
 
-async fn get(images: &Arc<dyn ImageStore>, path: &str) -> Result<Bytes, StoreError> {
-    patiently(|| images.get(path)).await
-}
-
-/// Tries again while the store is unavailable.
-async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, StoreError>
+/// Tries again while the store is unavailable, at most `tries_max` times, each bounded.
+pub(crate) async fn patiently<T, F>(tries_max: u32, call: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
@@ -176,7 +171,7 @@ where
             Ok(answer) => return answer,
             Err(_) => StoreError::Unavailable { reason: "no answer in time".to_owned() },
         };
-        if tries == TRIES_MAX {
+        if tries == tries_max {
             return Err(error);
         }
         tokio::time::sleep(retry::delay(tries)).await;

@@ -4,14 +4,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::wire::NewSession;
+use crate::billing::purchase::Item;
 use crate::ids::UserId;
-
-/// What a checkout is for.
-#[derive(Debug, Clone, Copy)]
-pub enum Offer<'a> {
-    Pack(&'a str),
-    Plan(Uuid),
-}
 
 /// What we told Stripe to remember.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,30 +39,16 @@ impl Metadata {
     }
 }
 
-/// The form's part about a checkout.
-pub(super) fn of_checkout(new: &NewSession<'_>) -> [(&'static str, String); 4] {
-    let (offer, id) = match new.offer {
-        Offer::Pack(id) => ("metadata[pack_id]", id.to_owned()),
-        Offer::Plan(id) => ("metadata[plan_id]", id.to_string()),
+/// The form's part about what is made, each with the field's names at a checkout and at the subscription that it makes.
+pub(super) fn fields(new: &NewSession<'_>) -> [([&'static str; 2], String); 4] {
+    let (item, id) = match new.item {
+        Item::Pack(id) => (["metadata[pack_id]", "subscription_data[metadata][pack_id]"], id.clone()),
+        Item::Plan(id) => (["metadata[plan_id]", "subscription_data[metadata][plan_id]"], id.to_string()),
     };
     [
-        ("metadata[purchase_id]", new.purchase_id.to_string()),
-        ("metadata[user_id]", new.user_id.to_string()),
-        (offer, id),
-        ("metadata[currency]", new.currency.to_owned()),
-    ]
-}
-
-/// The same about the subscription that a checkout makes.
-pub(super) fn of_subscription(new: &NewSession<'_>) -> [(&'static str, String); 4] {
-    let (offer, id) = match new.offer {
-        Offer::Pack(id) => ("subscription_data[metadata][pack_id]", id.to_owned()),
-        Offer::Plan(id) => ("subscription_data[metadata][plan_id]", id.to_string()),
-    };
-    [
-        ("subscription_data[metadata][purchase_id]", new.purchase_id.to_string()),
-        ("subscription_data[metadata][user_id]", new.user_id.to_string()),
-        (offer, id),
-        ("subscription_data[metadata][currency]", new.currency.to_owned()),
+        (["metadata[purchase_id]", "subscription_data[metadata][purchase_id]"], new.purchase_id.to_string()),
+        (["metadata[user_id]", "subscription_data[metadata][user_id]"], new.user_id.to_string()),
+        (item, id),
+        (["metadata[currency]", "subscription_data[metadata][currency]"], new.currency.to_owned()),
     ]
 }

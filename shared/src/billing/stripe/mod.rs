@@ -25,7 +25,7 @@ use crate::telemetry::names;
 
 use wire::{Dispute, EventPage, List, PaymentIntent};
 
-pub use metadata::{Metadata, Offer};
+pub use metadata::Metadata;
 pub use wire::{Event, Invoice, NewSession, Payment, Period, Session, Subscription};
 
 const VERSION: (HeaderName, HeaderValue) =

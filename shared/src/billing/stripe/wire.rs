@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::metadata::{self, Metadata, Offer};
+use super::metadata::{self, Metadata};
+use crate::billing::purchase::Item;
 use crate::ids::UserId;
 
 /// A checkout to be made.
@@ -16,7 +17,7 @@ pub struct NewSession<'a> {
     /// From which the purchase can be made again, should its row be lost.
     pub user_id: UserId,
     /// The pack or plan.
-    pub offer: Offer<'a>,
+    pub item: &'a Item,
     /// What the customer reads.
     pub name: &'a str,
     pub amount_cents: i32,
@@ -235,12 +236,12 @@ pub(super) fn session_form(new: &NewSession<'_>) -> Vec<(&'static str, String)> 
         ("line_items[0][price_data][unit_amount]", new.amount_cents.to_string()),
         ("line_items[0][price_data][product_data][name]", new.name.to_owned()),
     ];
-    form.extend(metadata::of_checkout(new));
+    form.extend(metadata::fields(new).map(|([name, _], value)| (name, value)));
     match new.interval {
         Some(interval) => {
             form.push(("mode", "subscription".to_owned()));
             form.push(("line_items[0][price_data][recurring][interval]", interval.to_owned()));
-            form.extend(metadata::of_subscription(new));
+            form.extend(metadata::fields(new).map(|([_, name], value)| (name, value)));
         }
         None => {
             form.push(("mode", "payment".to_owned()));

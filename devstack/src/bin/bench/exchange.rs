@@ -33,6 +33,10 @@ impl Api {
         Self { address, free: Mutex::default() }
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Closes the connections that are free: the server ends those that are silent for long.
     pub(crate) fn hang_up(&self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();

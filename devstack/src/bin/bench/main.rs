@@ -11,6 +11,7 @@ mod beginning;
 mod exchange;
 mod floor;
 mod generations;
+mod hostile;
 mod load;
 mod open_loop;
 mod processes;
@@ -41,7 +42,7 @@ const ROUNDS: u32 = 3;
 const QUICK_SECONDS: u64 = 2;
 const QUICK_ROUNDS: u32 = 1;
 /// What can be asked for by name.
-const PARTS: [&str; 7] = ["one-user", "accept", "latency", "status", "generations", "start", "floor"];
+const PARTS: [&str; 8] = ["one-user", "accept", "latency", "status", "generations", "start", "floor", "hostile"];
 
 /// Measures on this machine and prints each figure beside its reference.
 ///
@@ -50,7 +51,7 @@ const PARTS: [&str; 7] = ["one-user", "accept", "latency", "status", "generation
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Arguments {
-    /// What to measure, separated by commas: one-user, accept, latency, status, generations, start, floor
+    /// What to measure, separated by commas: one-user, accept, latency, status, generations, start, floor, hostile
     #[arg(long, value_delimiter = ',', value_parser = PARTS)]
     only: Vec<String>,
     /// Of each measurement [default: 5]
@@ -90,6 +91,7 @@ enum Part {
     Generations,
     Start,
     Floor,
+    Hostile,
 }
 
 /// What every part may use.
@@ -158,6 +160,7 @@ async fn measure(bench: &Bench) -> (Vec<Row>, bool) {
             Part::Generations => generations::rows(bench).await,
             Part::Start => beginning::row(bench).await.map(|row| vec![row]),
             Part::Floor => floor::rows(bench).await,
+            Part::Hostile => hostile::rows(bench).await,
         };
         match measured {
             Ok(mut measured) => rows.append(&mut measured),
@@ -172,7 +175,7 @@ async fn measure(bench: &Bench) -> (Vec<Row>, bool) {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::OneUser, Self::Requests, Self::Generations, Self::Start, Self::Floor];
+    const ALL: [Self; 6] = [Self::OneUser, Self::Requests, Self::Generations, Self::Start, Self::Floor, Self::Hostile];
 
     /// What asks for it.
     fn names(self) -> &'static [&'static str] {
@@ -182,6 +185,7 @@ impl Part {
             Self::Generations => &["generations"],
             Self::Start => &["start"],
             Self::Floor => &["floor"],
+            Self::Hostile => &["hostile"],
         }
     }
 }

@@ -204,6 +204,7 @@ impl Bench {
             generation_time: Duration::from_millis(100),
             picture_side: 256,
             outputs: 1,
+            default_limits: false,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Goal {
     Nothing,
     /// Of the reference, at least this share.
     RatioMin(f64),
+    /// Of the reference, at most this many times.
+    RatioMax(f64),
     /// The asked-for floor: the figure is below this, and nothing failed.
     Below(f64),
     /// It could not be measured, which no strict run forgives.
@@ -92,6 +94,7 @@ impl Row {
         match self.goal {
             Goal::Nothing => None,
             Goal::RatioMin(least) => Some(self.ratio.is_some_and(|ratio| ratio >= least)),
+            Goal::RatioMax(most) => Some(self.ratio.is_some_and(|ratio| ratio <= most)),
             Goal::Below(limit) => Some(self.value < limit),
             Goal::Skipped => Some(false),
         }
@@ -112,6 +115,7 @@ impl Row {
         match self.goal {
             Goal::Nothing | Goal::Skipped => String::new(),
             Goal::RatioMin(least) => format!(">= {least:.2}"),
+            Goal::RatioMax(most) => format!("<= {most:.2}"),
             Goal::Below(limit) => format!("< {}", amount(limit, self.unit)),
         }
     }
@@ -206,6 +210,10 @@ mod tests {
         assert_eq!(verdict(Goal::RatioMin(0.8), &[(80.0, 100.0)]), "met");
         assert_eq!(verdict(Goal::RatioMin(0.8), &[(79.9, 100.0)]), "not met");
         assert_eq!(verdict(Goal::RatioMin(0.8), &[]), "not met");
+        assert_eq!(verdict(Goal::RatioMax(2.0), &[(200.0, 100.0)]), "met");
+        assert_eq!(verdict(Goal::RatioMax(2.0), &[(200.1, 100.0)]), "not met");
+        assert_eq!(verdict(Goal::RatioMax(2.0), &[(f64::INFINITY, 100.0)]), "not met");
+        assert_eq!(verdict(Goal::RatioMax(2.0), &[]), "not met");
         assert_eq!(verdict(Goal::Below(200.0), &[(199.9, 1.0)]), "PASS");
         assert_eq!(verdict(Goal::Below(200.0), &[(200.0, 1.0)]), "FAIL");
         assert_eq!(verdict(Goal::Below(200.0), &[]), "FAIL");

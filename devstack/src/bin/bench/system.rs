@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) picture_side: u32,
     /// Outputs of a request.
     pub(crate) outputs: u8,
+    /// Whether users are limited as by default; otherwise their balance alone limits them.
+    pub(crate) default_limits: bool,
 }
 
 /// Somebody with a token, and the requests she sends, written once.
@@ -149,17 +151,20 @@ fn settings(
         ("RUNPOD_API_KEY", RUNPOD_KEY.to_owned()),
         ("COMFYUI_ENDPOINT_ID", ENDPOINT.to_owned()),
         ("OUTPUT_HOSTS", "127.0.0.1".to_owned()),
-        ("GENERATE_RATE_PER_MINUTE", RATE_PER_MINUTE.to_string()),
-        ("GENERATIONS_OPEN_MAX", RUNS_OPEN_MAX.to_string()),
-        ("QUEUE_MAX", "1000000".to_owned()),
-        ("USER_RATE_PER_SECOND", "100000".to_owned()),
-        ("ADDRESS_RATE_PER_SECOND", "100000".to_owned()),
         ("STRIPE_SECRET_KEY", String::new()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", String::new()),
         ("LOG_FORMAT", "json".to_owned()),
         ("RUST_LOG", "info,sqlx=warn,hyper=warn,reqwest=warn".to_owned()),
     ];
-    settings.map(|(name, value)| (name.to_owned(), value)).into()
+    let raised = [
+        ("GENERATE_RATE_PER_MINUTE", RATE_PER_MINUTE.to_string()),
+        ("GENERATIONS_OPEN_MAX", RUNS_OPEN_MAX.to_string()),
+        ("QUEUE_MAX", "1000000".to_owned()),
+        ("USER_RATE_PER_SECOND", "100000".to_owned()),
+        ("ADDRESS_RATE_PER_SECOND", "100000".to_owned()),
+    ];
+    let raised = raised.into_iter().filter(|_| !options.default_limits);
+    settings.into_iter().chain(raised).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A token for each, from the simulated project's own key; who has signed up is a matter of the database.

@@ -10,7 +10,7 @@ declare
 begin
   begin
     insert into public.profiles (id, email, full_name)
-    values (new.id, coalesce(new.email, ''), new.raw_user_meta_data ->> 'full_name')
+    values (new.id, coalesce(new.email, ''), left(new.raw_user_meta_data ->> 'full_name', 200))
     on conflict (id) do nothing;
   exception when others then
     raise warning 'sign-up of % made no profile: %', new.id, sqlerrm;

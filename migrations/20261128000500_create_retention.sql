@@ -103,6 +103,23 @@ $$;
 revoke execute on function gateway.named_pictures(jsonb, text[], uuid) from public, anon, authenticated, service_role;
 grant execute on function gateway.named_pictures(jsonb, text[], uuid) to shootx_api, shootx_worker;
 
+-- Whether a text of a user's may name one of these paths: a path stands in it literally, or a "%" in one string with the
+-- user's id, so that a link may be encoded. Cheap, for whoever would else decode every row of a user (named_pictures).
+create function gateway.may_name(words text, paths text[], who uuid) returns boolean
+  language plpgsql immutable set search_path = ''
+as $$
+declare
+  path text;
+begin
+  foreach path in array paths loop
+    if pg_catalog.strpos(words, path) > 0 then return true; end if;
+  end loop;
+  return words ~ (who || '(%|/[^"]*%)');
+end
+$$;
+revoke execute on function gateway.may_name(text, text[], uuid) from public, anon, authenticated, service_role;
+grant execute on function gateway.may_name(text, text[], uuid) to shootx_api, shootx_worker;
+
 -- Which of these users there are, each with what her profile and projects show as a picture. As its owner, because the
 -- services may not see who signs in.
 create function gateway.list_shown_pictures(user_ids uuid[]) returns table (user_id uuid, path text)

@@ -36,6 +36,8 @@ pub struct ApiState {
     pub(crate) budgets: Arc<Budgets>,
     /// Of users whose pictures are worked on.
     pub(crate) picture_turns: Arc<Turns>,
+    /// Of users who delete generations.
+    pub(crate) deletion_turns: Arc<Turns>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stopping: Stopping,
     /// Where credits are sold, if they are.
@@ -113,6 +115,7 @@ impl ApiState {
             backlog: Backlog::new(config.limits.queue_max),
             budgets: Arc::new(Budgets::new(&config.limits)),
             picture_turns: Arc::new(Turns::new()),
+            deletion_turns: Arc::new(Turns::new()),
             settings,
             stopping: Stopping::default(),
             billing,

@@ -60,6 +60,7 @@ pub async fn clean_up(state: &WorkerState) -> Result<Report, CleanupError> {
     let mut report = Report::default();
     let requested = retention::remove_requested(pool, &**images, &mut report).await;
     // The store may be away; the rows are not.
+    retention::forget_uses(pool).await?;
     let is_due = retention::begin_if_due(pool).await?;
     let hourly = if is_due { retention::clean_up_hourly(pool, &**images, settings, &mut report).await } else { Ok(()) };
     count(&report);

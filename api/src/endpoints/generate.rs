@@ -11,6 +11,7 @@ use serde::Deserialize;
 use shared::credits::Credits;
 use shared::generation::{self, AcceptError, Accepted, Limits, NewGeneration, Terms, quote};
 use shared::ids::{GenerationId, UserId};
+use shared::retention;
 use shared::telemetry::names;
 use shared::workflow::{Request, SEED_MAX};
 use uuid::Uuid;
@@ -138,7 +139,11 @@ async fn start(
         dialect: state.settings.runpod.dialect(kind),
         admitted: false,
     };
-    match admit_and_accept(state, seen, &mut new).await? {
+    let accepted = admit_and_accept(state, seen, &mut new).await;
+    if accepted.is_err() && generate_pictures::need_a_look(request) {
+        forget_pictures(state, &new).await;
+    }
+    match accepted? {
         Accepted::New { .. } => {
             state.backlog.note_accepted();
             tracing::info!(generation_id = %id, workflow = kind.as_str(), "accepted");
@@ -180,6 +185,13 @@ async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration
         seen.note_rate(RateFields::of_generate(new.limits, allowance));
     }
     Ok(accepted)
+}
+
+/// Forgets the pictures of a refused request, so that refusals leave no rows.
+async fn forget_pictures(state: &ApiState, refused: &NewGeneration<'_>) {
+    if let Err(error) = retention::forget_uses_of(&state.pool, refused.user_id, refused.id).await {
+        tracing::warn!(%error, "the pictures of a refused request are not forgotten yet; a worker will forget them");
+    }
 }
 
 fn note_refused(seen: &Seen, limits: Limits, refused: &AcceptError) {

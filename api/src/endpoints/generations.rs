@@ -26,6 +26,8 @@ use crate::state::ApiState;
 
 /// How long a caller waits for the pictures of what she deletes to be gone.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for other deletions of the same user.
+const DELETION_TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct GenerationsApi;
 
@@ -101,6 +103,9 @@ impl GenerationsApi {
     ) -> Result<Deleted, ApiError> {
         let caller = caller.within_budget(&state, &seen)?;
         let id = GenerationId(generation_id.0);
+        // One deletion of a user at a time: each may search the text of thousands of their rows.
+        let turn = tokio::time::timeout(DELETION_TURN_TIMEOUT, state.deletion_turns.take(caller.user_id())).await;
+        let _turn = turn.map_err(ApiError::unavailable)?;
         let paths = retention::delete_generation(&state.pool, caller.user_id(), id).await?;
         remove_pictures(&state, id, &paths).await;
         Ok(Deleted)

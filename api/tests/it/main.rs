@@ -28,6 +28,7 @@ mod problems;
 mod quote_bounds;
 mod quotes;
 mod stopping;
+mod strange_rows;
 mod tokens;
 mod traces;
 mod transport;

@@ -59,8 +59,10 @@ pub async fn list_packs(pool: &PgPool) -> Result<Vec<Pack>, sqlx::Error> {
 pub async fn list_plans(pool: &PgPool) -> Result<Vec<Plan>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"
-        select id, name, description, interval, coalesce(credits_per_month, 0) as "credits: Credits", features,
-               round(price * 100)::bigint as "amount_cents!",
+        select id, left(name, 200) as "name!", left(description, 5000) as description,
+               left(interval, 100) as "interval!", coalesce(credits_per_month, 0) as "credits: Credits",
+               case when octet_length(features::text) <= 20000 then features end as features,
+               case when abs(price) < 1e15 then round(price * 100)::bigint else 0 end as "amount_cents!",
                (gateway.is_for_sale(price, interval, credits_per_month)) as "for_sale!"
         from public.billing_plans where active order by price, id limit $1
         "#,

@@ -63,10 +63,14 @@ pub async fn list(pool: &PgPool, user_id: UserId) -> Result<Vec<Subscription>, s
     sqlx::query_as!(
         Subscription,
         r#"
-        select subscriptions.id as subscription_id, plan_id, name as plan_name,
-               coalesce(status, 'active') as "status!", current_period_start as period_start,
-               current_period_end as period_end, coalesce(cancel_at_period_end, false) as "cancel_at_period_end!",
-               coalesce(subscriptions.created_at, 'epoch') as "created_at!"
+        select subscriptions.id as subscription_id, plan_id, left(name, 200) as "plan_name!",
+               coalesce(left(status, 100), 'active') as "status!",
+               case when current_period_start between '0001-01-01' and '9999-12-31' then current_period_start end
+                   as period_start,
+               case when current_period_end between '0001-01-01' and '9999-12-31' then current_period_end end
+                   as period_end, coalesce(cancel_at_period_end, false) as "cancel_at_period_end!",
+               least(greatest(coalesce(subscriptions.created_at, 'epoch'), '0001-01-01'), '9999-12-31')
+                   as "created_at!"
         from public.subscriptions join public.billing_plans on billing_plans.id = plan_id
         where user_id = $1
         order by subscriptions.created_at desc nulls last, subscriptions.id limit $2
@@ -91,8 +95,12 @@ pub async fn list_invoices(
     sqlx::query_as!(
         Invoice,
         r#"
-        select id as invoice_id, invoice_number, plan_name, round(amount * 100)::bigint as "amount_cents!", status,
-               coalesce(date, 'epoch') as "date!"
+        select id as invoice_id, left(invoice_number, 100) as "invoice_number!",
+               left(plan_name, 200) as "plan_name!",
+               -- Not a number counts as greater than any number.
+               case when abs(amount) < 1e15 then round(amount * 100)::bigint else 0 end as "amount_cents!",
+               left(status, 100) as "status!",
+               least(greatest(coalesce(date, 'epoch'), '0001-01-01'), '9999-12-31') as "date!"
         from public.invoices
         where user_id = $1 and ($2::timestamptz is null or (coalesce(date, 'epoch'), id) < ($2, $3::uuid))
         order by coalesce(date, 'epoch') desc, id desc limit $4

@@ -1,17 +1,23 @@
 -- One generation of a user, or a page of them, newest first, each with its run and its outputs side by side.
-select g.id as "id: GenerationId", g.generation_type, coalesce(g.status, '') as "status!", g.error_message,
+-- Users could write rows of before this backend as they liked, so whatever stands there is bounded here: long texts are
+-- cut, null tags and further dimensions dropped, and times are brought into the years 1 to 9999.
+select g.id as "id: GenerationId", left(g.generation_type, 100) as "generation_type!",
+       coalesce(left(g.status, 100), '') as "status!", left(g.error_message, 2000) as error_message,
        array(select path
              from unnest(coalesce(nullif(g.output_urls, '{}'), array[coalesce(g.output_url, g.image_url)]))
                   with ordinality as old (path, n)
-             where path like 'http%' or starts_with(path, g.user_id || '/')
-             order by n) as "output_paths!: Vec<String>", coalesce(g.created_at, 'epoch') as "created_at!",
-       g.completed_at, g.project_id, g.brand_name, g.campaign_name,
-       coalesce(g.tags, '{}') as "tags!: Vec<String>", gateway.now() as "now!",
+             where octet_length(path) <= 4096 and (path like 'http%' or starts_with(path, g.user_id || '/'))
+             order by n limit 16) as "output_paths!: Vec<String>",
+       least(greatest(coalesce(g.created_at, 'epoch'), '0001-01-01'), '9999-12-31') as "created_at!",
+       case when g.completed_at between '0001-01-01' and '9999-12-31' then g.completed_at end as completed_at,
+       g.project_id, left(g.brand_name, 200) as brand_name, left(g.campaign_name, 200) as campaign_name,
+       array(select left(tag, 50) from unnest(g.tags) with ordinality as held (tag, n)
+             where tag is not null order by n limit 20) as "tags!: Vec<String>", gateway.now() as "now!",
        run.stage as "stage?: Stage", run.progress as "shown?", run.submitted_at as "submitted_at?",
        run.target_seconds as "target_seconds?", run.price as "price?: Credits",
        run.outputs_asked as "outputs_asked?", run.error_code as "error_code?",
        run.outputs_expired_at as "outputs_expired_at?",
-       coalesce((select sum(amount)::integer from public.credit_transactions as entry
+       coalesce((select least(sum(amount), 2147483647)::integer from public.credit_transactions as entry
                  where entry.generation_id = g.id and entry.transaction_type = 'refund'), 0)
            as "refunded!: Credits",
        coalesce(array_agg(output.n order by output.n) filter (where output.n is not null), '{}')

@@ -60,9 +60,11 @@ pub async fn standing(pool: &PgPool, user_id: UserId) -> Result<Standing, sqlx::
                coalesce((select sum(price)::integer from gateway.run
                          where user_id = $1 and stage in ('queued', 'submitting', 'running', 'collecting')), 0)
                    as "reserved!: Credits",
-               coalesce(-sum(amount) filter (where transaction_type = 'generation'), 0)::integer
+               least(greatest(coalesce(-sum(amount) filter (where transaction_type = 'generation'), 0),
+                              -2147483648), 2147483647)::integer
                    as "spent_this_month!: Credits",
-               coalesce(sum(amount) filter (where transaction_type = 'refund'), 0)::integer
+               least(greatest(coalesce(sum(amount) filter (where transaction_type = 'refund'), 0),
+                              -2147483648), 2147483647)::integer
                    as "refunded_this_month!: Credits",
                coalesce((select credits from gateway.debt where user_id = $1), 0) as "debt!: Credits"
         from public.credit_transactions
@@ -86,8 +88,8 @@ pub async fn list_entries(
     let query = sqlx::query!(
         r#"
         select entry.id, entry.amount as "amount: Credits", coalesce(entry.transaction_type, '') as "kind!",
-               entry.generation_id as "generation_id: GenerationId", entry.description, entry_key,
-               coalesce(entry.created_at, 'epoch') as "created_at!", run.stage as "stage?",
+               entry.generation_id as "generation_id: GenerationId", left(entry.description, 500) as description, entry_key,
+               least(greatest(coalesce(entry.created_at, 'epoch'), '0001-01-01'), '9999-12-31') as "created_at!", run.stage as "stage?",
                run.outputs_asked as "outputs_asked?", run.outputs_delivered,
                purchase.purchase_id as "purchase_id?", purchase.plan_id
         from public.credit_transactions as entry left join gateway.run using (generation_id)

@@ -68,8 +68,8 @@ pub(super) async fn list(tx: &mut PgConnection, mail_id: MailId) -> Result<Vec<T
         Told,
         r#"
         select generation_id as "generation_id: GenerationId", event = 'completed' as "is_completed!",
-               coalesce(nullif(generations.workflow_name, ''), 'Generation') as "title!",
-               generations.error_message, coalesce(run.outputs_asked, 0::smallint) as "outputs_asked!",
+               coalesce(nullif(left(generations.workflow_name, 100), ''), 'Generation') as "title!",
+               left(generations.error_message, 2000) as error_message, coalesce(run.outputs_asked, 0::smallint) as "outputs_asked!",
                coalesce(run.outputs_delivered, 0::smallint) as "outputs_delivered!"
         from gateway.notification
         join public.generations on generations.id = generation_id

@@ -8,9 +8,13 @@ use crate::generation::Stage;
 use crate::ids::{GenerationId, UserId};
 use crate::images::is_valid_path;
 
-/// Up to this many generations of hers are asked at once whether they name the same pictures; of a user with more, inputs
+/// Other generations of the user whose text is searched for the pictures of the deleted one. For a user with more, inputs
 /// are left to the search for unused ones.
 const OTHERS_MAX: i64 = 10_000;
+
+/// Other generations that may name one of these pictures, or that hold encoded links: each is decoded, which costs about
+/// a hundred times what searching its text does. If there are more, inputs are left to the search for unused ones.
+const DECODED_MAX: i64 = 100;
 
 /// Why a generation was not deleted.
 #[derive(Debug, Error)]
@@ -76,8 +80,8 @@ async fn find_stage(tx: &mut PgConnection, generation_id: GenerationId) -> Resul
     .await
 }
 
-/// Outputs with their sizes, and what else of her folder the generation names; nothing that another one of hers, her
-/// profile or a project shows.
+/// Lists the outputs with their sizes, and the other pictures of the user that only this generation names
+/// (`named_alone.sql`).
 async fn list_pictures(
     tx: &mut PgConnection,
     user_id: UserId,
@@ -89,33 +93,12 @@ async fn list_pictures(
     )
     .fetch_all(&mut *tx)
     .await?;
-    let named = sqlx::query_scalar!(
-        r#"
-        with own as (
-            select distinct path
-            from public.generations as g
-            cross join lateral gateway.named_pictures(
-                g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
-            where g.id = $2
-        ), few as (
-            select id from public.generations where user_id = $1 and deleted_at is null limit $3::bigint + 1
-        ), others as (
-            select path
-            from few join public.generations as g using (id)
-            cross join lateral gateway.named_pictures(
-                g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
-            where g.id <> $2 and (select count(*) from few) <= $3
-        )
-        select path as "path!" from own
-        where (select count(*) from few) <= $3
-          and not exists (select from others where others.path = own.path)
-          and not exists (select from gateway.output where output.generation_id = $2 and output.path = own.path)
-          and not exists (select from gateway.list_shown_pictures(array[$1]) as shown where shown.path = own.path)
-        order by path
-        "#,
+    let named = sqlx::query_file_scalar!(
+        "src/retention/named_alone.sql",
         user_id as UserId,
         generation_id as GenerationId,
         OTHERS_MAX,
+        DECODED_MAX,
     )
     .fetch_all(tx)
     .await?;

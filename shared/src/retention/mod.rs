@@ -25,7 +25,7 @@ use crate::images::StoreError;
 
 pub use account::remove_accounts;
 pub use delete::{DeleteError, delete_generation};
-pub use object::{forget_uses, remove_noted};
+pub use object::{forget_uses, forget_uses_of, remove_noted};
 pub use round::{Settings, clean_up, clean_up_hourly, remove_requested};
 pub use rows::purge;
 pub use schedule::{age, begin_if_due};
@@ -38,6 +38,8 @@ pub const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
 pub const PLAN_GRACE: TimeDelta = TimeDelta::days(30);
 /// Longer than a request takes from naming a picture to being accepted or refused.
 pub const IN_FLIGHT: TimeDelta = TimeDelta::minutes(5);
+/// How long it is kept that a request named a picture: twice [`IN_FLIGHT`]. A request that is refused forgets it at once.
+pub const USES_KEPT: TimeDelta = TimeDelta::minutes(10);
 /// How long events of a generation are kept after it was settled.
 pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);
 /// How long events of the provider of payments are kept after they were followed up. It lists 30 days, and what is

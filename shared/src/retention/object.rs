@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Amount, BATCH, BATCHES_MAX, CleanupError, IN_FLIGHT, INPUTS_KEPT, Kind, in_batches, seconds};
+use super::{Amount, BATCH, BATCHES_MAX, CleanupError, IN_FLIGHT, Kind, USES_KEPT, in_batches, seconds};
+use crate::ids::{GenerationId, UserId};
 use crate::images::ImageStore;
 
 /// How long whoever claims a path may take to remove it: longer than a call to the store, with all its tries.
@@ -50,6 +51,7 @@ async fn claim(pool: &PgPool, kind: Kind, paths: Option<&[String]>) -> Result<Op
               and not exists (
                   select from gateway.run join public.generations on generations.id = run.generation_id
                   where run.user_id = noted.user_id and run.stage in ('queued', 'submitting', 'running', 'collecting')
+                    and gateway.may_name(generations.input_data::text, array[noted.path], run.user_id)
                     and noted.path in (select gateway.named_pictures(generations.input_data, '{}', run.user_id)))
             order by noted_at
             limit $4
@@ -96,6 +98,7 @@ pub(super) async fn count_noted(pool: &PgPool, kind: Kind) -> Result<Amount, sql
           and not exists (
               select from gateway.run join public.generations on generations.id = run.generation_id
               where run.user_id = noted.user_id and run.stage in ('queued', 'submitting', 'running', 'collecting')
+                and gateway.may_name(generations.input_data::text, array[noted.path], run.user_id)
                 and noted.path in (select gateway.named_pictures(generations.input_data, '{}', run.user_id)))
         "#,
         kind.as_str(),
@@ -104,6 +107,22 @@ pub(super) async fn count_noted(pool: &PgPool, kind: Kind) -> Result<Amount, sql
     .fetch_one(pool)
     .await?;
     Ok(Amount::of(noted.objects, noted.bytes))
+}
+
+/// Forgets which pictures a request named that was admitted and then refused. Returns how many that were. A picture that
+/// another request named at the same time is left to [`forget_uses`].
+///
+/// # Errors
+/// Whatever the database says. What is left then is forgotten by [`forget_uses`].
+pub async fn forget_uses_of(pool: &PgPool, user_id: UserId, refused: GenerationId) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "delete from gateway.stored_object where user_id = $1 and used_by = $2 and remove_as is null",
+        user_id as UserId,
+        refused as GenerationId,
+    )
+    .execute(pool)
+    .await?;
+    Ok(forgotten.rows_affected())
 }
 
 /// Forgets that pictures were named, once that protects them no longer.
@@ -122,7 +141,7 @@ async fn forget_batch(pool: &PgPool, limit: i64) -> Result<i64, sqlx::Error> {
                        where remove_as is null and used_at <= gateway.now() - make_interval(secs => $1) limit $2)
           and remove_as is null and used_at <= gateway.now() - make_interval(secs => $1)
         "#,
-        seconds(INPUTS_KEPT),
+        seconds(USES_KEPT),
         limit,
     )
     .execute(pool)

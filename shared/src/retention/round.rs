@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::scan::{Part, scan};
-use super::{CleanupError, Kind, Mode, Report, account, expiry, forget_uses, object, remove_noted, rows, schedule};
+use super::{CleanupError, Kind, Mode, Report, account, expiry, object, remove_noted, rows, schedule};
 use crate::images::ImageStore;
 
 /// Pages of the store's list that a worker reads in one round: 20 000 objects.
@@ -49,7 +49,6 @@ pub async fn clean_up_hourly(
 ) -> Result<(), CleanupError> {
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| settings.scheduled || kind.is_due_anyway()).collect();
     clean_kinds(pool, images, settings, &kinds, (Mode::Apply, Part::Next(PAGES_OF_A_ROUND)), report).await?;
-    forget_uses(pool).await?;
     // Left off, it is overdue after a day: somebody may have forgotten to have pictures removed again.
     if settings.scheduled {
         schedule::end(pool).await?;

@@ -134,6 +134,7 @@ async fn use_everything(stack: &TestStack, user: &TestUser) {
     // What happens every minute.
     let (pool, images) = (&stack.worker.pool, &*stack.worker.images);
     housekeeping::free_locks(pool, housekeeping::LOCK_MAX).await.unwrap();
+    retention::forget_uses(pool).await.unwrap();
     retention::remove_requested(pool, images, &mut Report::default()).await.unwrap();
     assert!(retention::begin_if_due(pool).await.unwrap());
     retention::age(pool).await.unwrap();

@@ -1,5 +1,29 @@
 //! What a user is told when a generation fails: something to act on, never a provider's own words. Pure.
 
+/// Every error code of a generation that has failed.
+pub const CODES: [&str; 20] = [
+    "cancelled",
+    "cancelled_by_provider",
+    "deadline",
+    "gpu_error",
+    "input_damaged",
+    "input_too_large",
+    "input_unavailable",
+    "input_unsupported",
+    "insufficient_resolution",
+    "invalid_input",
+    "no_output",
+    "provider_error",
+    "provider_rejected",
+    "provider_unavailable",
+    "restored",
+    "result_lost",
+    "store_refused",
+    "timeout",
+    "unusable_output",
+    "worker_lost",
+];
+
 /// The text for an error code; unknown codes get the general one. `picture` is where the picture that was the reason
 /// stands below `input_data`.
 #[must_use]

@@ -14,6 +14,7 @@ mod request_id;
 mod statement;
 pub mod trace;
 mod trace_context;
+mod zeros;
 
 pub use call::{Called, call};
 pub use database::{watch_process, watch_sizes};
@@ -26,6 +27,7 @@ pub use queues::watch_queues;
 pub use request_id::RequestId;
 pub(crate) use statement::timed;
 pub use trace_context::{TRACEPARENT, TraceContext, TraceId};
+pub use zeros::{Program, show_zeros};
 
 use std::net::SocketAddr;
 

@@ -8,17 +8,16 @@ export const FAULTS = ["refused", "unreadable", "busy", "limited", "lost", "hang
 export type Fault = (typeof FAULTS)[number];
 
 export class FaultyProxy {
-  /** What happens to the next requests, in this order. */
-  faults: Fault[] = [];
-  /** The requests that came, each with its method, path, and idempotency key. */
-  readonly seen: { path: string; key: string | undefined }[] = [];
+  /** The idempotency keys of the requests that came, by method and path. */
+  readonly keys = new Map<string, (string | undefined)[]>();
 
   private constructor(
     private readonly server: Server,
     readonly url: string,
   ) {}
 
-  static async before(api: string): Promise<FaultyProxy> {
+  /** Spoils the first `times` answers of each path. */
+  static async before(api: string, fault: Fault, times: number): Promise<FaultyProxy> {
     const server = createServer();
     await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
     const proxy = new FaultyProxy(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -31,14 +30,16 @@ export class FaultyProxy {
           return typeof value === "string" ? [[name, value]] : [];
         }),
       );
-      proxy.seen.push({ path: `${request.method} ${request.url}`, key: headers["idempotency-key"] });
+      const path = `${request.method} ${new URL(request.url ?? "/", api).pathname}`;
+      const keys = [...(proxy.keys.get(path) ?? []), headers["idempotency-key"]];
+      proxy.keys.set(path, keys);
       const pass = () =>
         fetch(`${api}${request.url}`, {
           method: request.method ?? "GET",
           headers,
           ...(parts.length > 0 ? { body: Buffer.concat(parts) } : {}),
         });
-      await answer(proxy.faults.shift(), pass, response);
+      await answer(keys.length <= times ? fault : undefined, pass, response);
     });
     return proxy;
   }

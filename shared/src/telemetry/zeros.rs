@@ -5,7 +5,7 @@
 
 use metrics::{Label, counter, gauge};
 
-use super::names;
+use super::{Misconfiguration, names};
 use crate::billing::event::KINDS as PAYMENT_EVENT_KINDS;
 use crate::generation::message::CODES as ERROR_CODES;
 use crate::jobs::Depth;
@@ -106,7 +106,7 @@ fn of_both() -> Vec<Known> {
     ];
     let storage_calls = ["create_bucket", "update_bucket", "put", "get", "sign", "delete", "list"];
     let storage_outcomes = ["ok", "not_found", "exists", "too_large", "rejected", "misconfigured", "unavailable"];
-    let faults = ["store_refuses", "store_denies", "provider_bucket"];
+    let faults = Misconfiguration::ALL.map(Misconfiguration::as_str);
     vec![
         (
             Counter,

@@ -40,7 +40,7 @@ test-money: preflight ## Move credits in every way at random, at length, against
 	@scripts/test-money
 
 test-ops: preflight ## Try what operators rely on: alerts, dashboards, counters, commands; prints a summary
-	@scripts/test-ops
+	@scripts/test-ops $(ARGS)
 
 bench: preflight ## Measure on this machine and print each figure beside its reference (ARGS=--help)
 	@$(CARGO) build --quiet --release --package shootx-api --package shootx-worker --package simulators --package devstack --bins

@@ -63,7 +63,7 @@ async fn run() -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    telemetry::serve_metrics(config.metrics_bind)?;
+    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Api)?;
     let pool = db::pool(&config.database, "shootx-api")?;
     db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;

@@ -116,6 +116,8 @@ pub struct Depth {
 impl Depth {
     /// The status of jobs that nobody has taken yet.
     pub const WAITING: &'static str = "Pending";
+    /// Every status of a job that is not done.
+    pub(crate) const OPEN: [&'static str; 3] = [Self::WAITING, "Queued", "Running"];
 }
 
 /// What is in the queues and not done. Asked as two, each of which has its index: what is done stays for a day.

@@ -141,7 +141,7 @@
 //! | `spoiled_picture {how, picture?}` ([`runpod::Spoil`]), `fewer_pictures {count}`, `more_pictures {count}`, `pictures_lost {count}` | |
 //! | `form {form}` ([`runpod::ImageForm`]) | |
 //! | `webhook_lost`, `webhook_late {ms}`, `webhook_duplicate {copies}`, `webhook_before_answer` | |
-//! | `generation_time {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored`, `late_progress_wins` | |
+//! | `generation_time {ms}`, `cold_start {ms}`, `result_expired`, `extra_fields {fields}`, `progress {values}`, `cancel_ignored`, `late_progress_wins` | |
 //!
 //! | storage ([`supabase::StorageFault`]) | |
 //! |---|---|

@@ -61,7 +61,7 @@ async fn run() -> anyhow::Result<()> {
     }
     db::ensure_current(&pool).await?;
     recovery::ensure_none(&pool).await?;
-    telemetry::serve_metrics(config.metrics_bind)?;
+    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Worker)?;
     metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
     let state = WorkerState::from_config(&config, pool, Clock::system())?;
     let settings = Settings { concurrency: config.worker_concurrency, ..Settings::default() };

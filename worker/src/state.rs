@@ -1,6 +1,7 @@
 //! What every step, the poller and the sweeper work with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::billing::{Stripe, StripeSetupError};
@@ -31,6 +32,8 @@ pub struct WorkerState {
     pub webhook_secrets: Arc<[SecretString]>,
     /// Whether RunPod is asked to call back; without it results are found by polling alone.
     pub webhooks_enabled: bool,
+    /// What a provider job may take beside its workflow's maximum, for a worker that must boot first.
+    pub cold_start: Duration,
     /// Where payments are made, if credits are sold.
     pub stripe: Option<Stripe>,
     /// What tells users how their generations ended, if mail is on.
@@ -72,6 +75,7 @@ impl WorkerState {
             public_url: config.public_url.clone(),
             webhook_secrets: config.webhook_secrets.clone().into(),
             webhooks_enabled: config.webhooks_enabled,
+            cold_start: config.runpod.cold_start,
             stripe: config.billing.as_ref().map(Stripe::new).transpose()?,
             mailer: config.mail.as_ref().map(|mail| Mailer::new(mail, &config.public_url)).transpose()?,
             anomalies: config.anomalies,

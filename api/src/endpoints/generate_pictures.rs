@@ -145,17 +145,23 @@ async fn take(
         Ok(_) if becomes == Inline::Checked => Ok(None),
         Ok(checked) => {
             let content_type = checked.format.content_type();
-            state.images.put(place, checked.bytes, content_type).await.map_err(not_stored)?;
-            Ok(None)
+            match state.images.put(place, checked.bytes, content_type).await {
+                Ok(()) => Ok(None),
+                Err(error @ StoreError::TooLarge) => {
+                    tracing::error!(%error, "the bucket takes no picture as large as a request may hold");
+                    Ok(Some(Unusable { place: place.to_owned(), detail: "is too large to be stored".to_owned() }))
+                }
+                Err(error) => Err(not_stored(error)),
+            }
         }
         Err(error) => Ok(Some(Unusable { place: place.to_owned(), detail: error.to_string() })),
     }
 }
 
-/// Whatever keeps the store from doing it for a while, the caller may try again.
+/// The caller may try again: the store will be back, or an operator, who is alarmed, will have mended its settings.
 fn not_stored(error: StoreError) -> ApiError {
-    match error {
-        StoreError::Unavailable { .. } => ApiError::unavailable(error),
-        StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. } => ApiError::internal(error),
+    if !matches!(error, StoreError::Unavailable { .. }) {
+        tracing::error!(%error, "the image store refuses what requests need");
     }
+    ApiError::unavailable(error)
 }

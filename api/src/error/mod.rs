@@ -257,7 +257,9 @@ impl From<OpenError> for ApiError {
             OpenError::BadLink(BadLink::Forged | BadLink::Expired) => Self::InvalidSignature,
             OpenError::Store(StoreError::NotFound) => Self::NotFound,
             OpenError::Store(error @ (StoreError::TooLarge | StoreError::Rejected { .. })) => Self::internal(error),
-            OpenError::Store(error @ StoreError::Unavailable { .. }) => Self::unavailable(error),
+            OpenError::Store(error @ (StoreError::Misconfigured { .. } | StoreError::Unavailable { .. })) => {
+                Self::unavailable(error)
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ export class ShootXError extends Error {
   readonly problem: Problem | undefined;
   /** How long to wait before trying again, where the answer says so. */
   readonly retryAfterSeconds: number | undefined;
+  /** The key of the request, where it has one: repeated under it, the request is carried out and charged once. */
+  idempotencyKey: string | undefined;
 
   constructor(response: Response, body: unknown) {
     const problem = isProblem(body) ? body : undefined;
@@ -30,7 +32,27 @@ export class ShootXError extends Error {
 
   /** Whether the same request may be answered differently a little later. */
   get isPassing(): boolean {
-    return this.status === 429 || this.status >= 500;
+    return this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** No answer came. What the request asked for may have happened: repeat it under `idempotencyKey`. */
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
+  /** Why: the connection failed or its answer cannot be read, the time was over, or the caller stopped the call. */
+  readonly reason: "connection" | "timeout" | "aborted";
+  /** The key of the request, where it has one: repeated under it, the request is carried out and charged once. */
+  idempotencyKey: string | undefined;
+
+  constructor(reason: NoAnswerError["reason"], cause?: unknown) {
+    const detail = cause instanceof Error ? `: ${cause.message}` : "";
+    super(`no answer (${reason})${detail}`, { cause });
+    this.reason = reason;
+  }
+
+  /** Whether another try may be answered. */
+  get isPassing(): boolean {
+    return this.reason !== "aborted";
   }
 }
 

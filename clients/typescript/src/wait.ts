@@ -1,6 +1,7 @@
 // Following a generation until it is final, as often as the API wants to be asked and no longer than a bound.
 
-import { ShootXError } from "./problem.js";
+import { type CallBounds, pause, within } from "./call.js";
+import { NoAnswerError, ShootXError } from "./problem.js";
 import type { components } from "./schema.js";
 
 export type Generation = components["schemas"]["Generation"];
@@ -14,7 +15,7 @@ export interface Look {
 export interface WaitOptions {
   /** How long to wait at most, in milliseconds. As long as any generation may take when left out. */
   timeoutMs?: number;
-  /** Stops waiting; the generation goes on. */
+  /** Stops waiting with a `NoAnswerError`; the generation goes on. */
   signal?: AbortSignal;
   /** Is told of every look at the generation, also the last. */
   onProgress?: (generation: Generation) => void;
@@ -40,25 +41,31 @@ const PAUSE_SECONDS_MAX = 30;
 /** Looks that may fail in a row before the failure is passed on. */
 const FAILURES_MAX = 5;
 
-export async function waitUntilFinal(look: () => Promise<Look>, options: WaitOptions = {}): Promise<Generation> {
+export async function waitUntilFinal(
+  look: (signal: AbortSignal) => Promise<Look>,
+  bounds: CallBounds,
+  options: WaitOptions = {},
+): Promise<Generation> {
   const { timeoutMs = TIMEOUT_MS, signal, onProgress } = options;
   const deadline = Date.now() + timeoutMs;
   let last: Generation | undefined;
   let failures = 0;
   for (;;) {
-    signal?.throwIfAborted();
+    const leftMs = deadline - Date.now();
     let pauseSeconds: number | undefined;
-    try {
-      const seen = await look();
+    const seen = await within(Math.min(leftMs, bounds.attemptTimeoutMs), signal, look).catch((error: unknown) => {
+      if (leftMs <= bounds.attemptTimeoutMs && isTimeout(error)) throw new WaitTimeoutError(timeoutMs, last);
+      failures += 1;
+      if (!mayPass(error) || failures > FAILURES_MAX) throw error;
+      pauseSeconds = error instanceof ShootXError ? error.retryAfterSeconds : undefined;
+      return undefined;
+    });
+    if (seen) {
       failures = 0;
       last = seen.generation;
       pauseSeconds = seen.retryAfterSeconds;
       onProgress?.(last);
       if (last.status !== "processing") return last;
-    } catch (error) {
-      failures += 1;
-      if (signal?.aborted || !mayPass(error) || failures > FAILURES_MAX) throw error;
-      pauseSeconds = error instanceof ShootXError ? error.retryAfterSeconds : undefined;
     }
     const pauseMs = Math.min(pauseSeconds ?? PAUSE_SECONDS, PAUSE_SECONDS_MAX) * 1000;
     if (Date.now() + pauseMs > deadline) throw new WaitTimeoutError(timeoutMs, last);
@@ -66,21 +73,10 @@ export async function waitUntilFinal(look: () => Promise<Look>, options: WaitOpt
   }
 }
 
-/** `fetch` throws a TypeError where there was no answer at all. */
 function mayPass(error: unknown): boolean {
-  return error instanceof ShootXError ? error.isPassing : error instanceof TypeError;
+  return (error instanceof ShootXError || error instanceof NoAnswerError) && error.isPassing;
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
+function isTimeout(error: unknown): boolean {
+  return error instanceof NoAnswerError && error.reason === "timeout";
 }

@@ -112,9 +112,44 @@ test("a repeat is sent under the key of the first", async () => {
 test("an answer that is not the API's own is still an error with its status", async () => {
   const page = new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "Content-Type": "text/html" } });
   const { shootx } = client(page);
-  await assert.rejects(shootx.balance(), (error: unknown) => {
+  await assert.rejects(shootx.balance({ timeoutMs: 100 }), (error: unknown) => {
     assert(error instanceof ShootXError);
     assert.deepEqual([error.status, error.problem, error.code], [502, undefined, undefined]);
     return true;
   });
+});
+
+test("a refusal for a while is asked again when it says, under the same key", async () => {
+  const accepted = { generation_id: ID };
+  const answers = [refused(503, "queue-full"), new TypeError("lost"), refused(429, "rate-limited"), json(202, accepted)];
+  const { shootx, asked } = client(...answers);
+  const request = { workflow_type: "upscale", input_data: { input_image: "a", upscale_level: 2 } } as const;
+  const { idempotencyKey } = await shootx.generate(request);
+  assert.deepEqual(asked.map((one) => one.headers.get("Idempotency-Key")), Array(4).fill(idempotencyKey));
+});
+
+test("a refusal that asks for more time than there is comes at once, with the key", async () => {
+  const busy = json(503, { code: "queue-full", title: "No", detail: "because" }, { "Retry-After": "30" });
+  const { shootx } = client(busy);
+  const request = { workflow_type: "upscale", input_data: { input_image: "a", upscale_level: 2 } } as const;
+  await assert.rejects(shootx.generate(request, { idempotencyKey: "mine", timeoutMs: 1000 }), {
+    name: "ShootXError",
+    idempotencyKey: "mine",
+    retryAfterSeconds: 30,
+  });
+});
+
+test("a refusal that stays is not asked again, and carries the key", async () => {
+  const { shootx, asked } = client(refused(402, "insufficient-credits"));
+  const request = { workflow_type: "upscale", input_data: { input_image: "a", upscale_level: 2 } } as const;
+  await assert.rejects(shootx.generate(request, { idempotencyKey: "mine" }), { status: 402, idempotencyKey: "mine" });
+  assert.equal(asked.length, 1);
+});
+
+test("a token that cannot be had loses no key", async () => {
+  const token = () => Promise.reject(new Error("signed out"));
+  const shootx = createShootX({ baseUrl: "https://api.test", token });
+  const request = { workflow_type: "upscale", input_data: { input_image: "a", upscale_level: 2 } } as const;
+  const begun = shootx.generate(request, { idempotencyKey: "mine", timeoutMs: 100 });
+  await assert.rejects(begun, { name: "NoAnswerError", idempotencyKey: "mine", message: /signed out/ });
 });

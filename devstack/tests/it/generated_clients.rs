@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use devstack::shop;
 use devstack::test_stack::TestStack;
 use tokio::process::{Child, Command};
 
@@ -78,6 +79,26 @@ async fn our_client_runs_each_of_the_ten_workflows() {
         ("video", "mp4"),
     ];
     assert!(delivered.iter().map(|(workflow, format)| (workflow.as_str(), format.as_str())).eq(expected), "{said}");
+    stack.reconcile().await;
+}
+
+#[tokio::test]
+async fn our_client_charges_once_however_many_answers_are_lost() {
+    let Some(work) = compiled("lost-answers").await else { return };
+    let stack = TestStack::builder().set("GENERATE_RATE_PER_MINUTE", "6000").start().await;
+    let plans = shop::stock(stack.database.pool()).await.unwrap();
+    let user = stack.user().await;
+    let mut program = command("node", &work);
+    program.arg("compiled/test/lost-answers.js");
+    program.env("SHOOTX_URL", stack.api_url.as_str().trim_end_matches('/'));
+    program.env("SHOOTX_TOKEN", &user.signed_in.token);
+    program.env("SHOOTX_PACK", shop::STARTER.0).env("SHOOTX_PLAN", plans.monthly.to_string());
+    let intents: i64 = output(program).await.trim().parse().unwrap();
+
+    // Every other request was a repeat.
+    let charged = "select count(*) from public.credit_transactions where generation_id is not null and amount < 0";
+    let charged: i64 = sqlx::query_scalar(charged).fetch_one(stack.database.pool()).await.unwrap();
+    assert_eq!(charged, intents + 1, "the last one is made after the others are counted");
     stack.reconcile().await;
 }
 

@@ -27,7 +27,7 @@ async fn a_generation_is_delivered_and_paid_for() {
 #[tokio::test]
 async fn a_scripted_failure_is_refunded() {
     let stack = TestStack::new().await;
-    stack.runpod.script(RunPodFault::new(JobFault::NoOutput));
+    stack.runpod.script(RunPodFault::new(JobFault::NoOutput).always());
     let user = stack.user().await;
     let id = user.generate(&model().build()).await.expect("an answer").expecting(202).generation_id();
     let seen = stack.finish(&user, id).await;

@@ -1,11 +1,15 @@
 //! RunPod's settings: where it is, and which endpoint runs which workflow.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Process, Reader, RunPodSettings, rules};
 use crate::workflow::{CATALOGUE, Dialect, WorkflowType};
 
 const ENDPOINT_ID: &str = "an endpoint id: 1 to 64 letters, digits, '-', '_'";
+/// Half of the time that a generation may wait in the queue, so that a job which is stopped cold has another chance.
+const COLD_START_SECONDS_MAX: u64 = 300;
+const COLD_START: &str = "a number from 0 to 300";
 const OUTPUT_HOSTS: &str = "host names separated by commas; a leading dot admits subdomains";
 
 /// Only the worker talks to RunPod, so only the worker is given the key.
@@ -24,6 +28,11 @@ pub(super) fn runpod(reader: &mut Reader<'_>) -> RunPodSettings {
             .unwrap_or_default(),
         endpoints: endpoints(reader),
         dialects: dialects(reader),
+        cold_start: Duration::from_secs(
+            reader.parsed("COLD_START_SECONDS", COLD_START, "120", |text| {
+                rules::between(text, 0, COLD_START_SECONDS_MAX)
+            }),
+        ),
         output_hosts: reader.parsed("OUTPUT_HOSTS", OUTPUT_HOSTS, "", rules::hosts),
     }
 }

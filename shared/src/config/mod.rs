@@ -115,6 +115,8 @@ pub struct RunPodSettings {
     pub endpoints: BTreeMap<WorkflowType, String>,
     /// The dialects of workflows whose endpoint does not speak what the catalogue says.
     pub dialects: BTreeMap<WorkflowType, Dialect>,
+    /// What a job may take beside its workflow's maximum, for a worker that must boot first.
+    pub cold_start: Duration,
     /// Hosts that result URLs may name; a leading dot admits subdomains. Empty: only inline pictures are taken.
     pub output_hosts: Vec<String>,
 }

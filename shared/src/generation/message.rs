@@ -1,14 +1,42 @@
 //! What a user is told when a generation fails: something to act on, never a provider's own words. Pure.
 
+/// Every error code of a generation that has failed.
+pub const CODES: [&str; 21] = [
+    "cancelled",
+    "cancelled_by_provider",
+    "deadline",
+    "gpu_error",
+    "input_damaged",
+    "input_too_large",
+    "input_unavailable",
+    "input_unsupported",
+    "insufficient_resolution",
+    "invalid_input",
+    "no_output",
+    "provider_error",
+    "provider_misconfigured",
+    "provider_rejected",
+    "provider_unavailable",
+    "restored",
+    "result_lost",
+    "store_refused",
+    "timeout",
+    "unusable_output",
+    "worker_lost",
+];
+
 /// The text for an error code; unknown codes get the general one. `picture` is where the picture that was the reason
-/// stands below `input_data`.
+/// stands below `input_data`; `outputs_asked` decides whether fewer outputs can be advised.
 #[must_use]
-pub fn message(code: &str, picture: Option<&str>) -> String {
-    text(code).replace(PICTURE, picture.unwrap_or("of this request"))
+pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String {
+    let fewer = if outputs_asked > 1 { " with fewer outputs" } else { "" };
+    text(code).replace(PICTURE, picture.unwrap_or("of this request")).replace(FEWER, fewer)
 }
 
 /// Stands in a text for the name of a picture.
 const PICTURE: &str = "{picture}";
+/// Stands in a text for the advice to ask for fewer outputs, where there are fewer.
+const FEWER: &str = "{fewer}";
 
 fn text(code: &str) -> &'static str {
     match code {
@@ -32,9 +60,14 @@ fn text(code: &str) -> &'static str {
         "input_too_large" => {
             "The picture {picture} is too large for this workflow. Use a smaller one. Your credits were refunded."
         }
-        "timeout" => "The generation ran too long and was stopped. Try fewer outputs. Your credits were refunded.",
+        "timeout" => {
+            "The generation ran too long and was stopped. Your credits were refunded; please try again{fewer}."
+        }
         "no_output" | "unusable_output" => {
-            "The workflow finished without a usable picture. Try again, perhaps with fewer outputs. Your credits were refunded."
+            "The workflow finished without a usable picture. Your credits were refunded; please try again{fewer}."
+        }
+        "store_refused" | "provider_misconfigured" => {
+            "The result could not be stored because of a problem on our side, which we were told of. Your credits were refunded; please try again later."
         }
         "restored" => {
             "Our service had to be restored from a backup while this was under way. Your credits were refunded; please try again."
@@ -48,20 +81,30 @@ fn text(code: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::message;
+    use super::{CODES, message};
 
     #[test]
     fn a_text_names_the_picture_that_was_the_reason() {
-        let text = message("input_damaged", Some("input_images/2"));
+        let text = message("input_damaged", Some("input_images/2"), 1);
         assert!(text.starts_with("The picture input_images/2 is damaged"), "{text}");
-        for code in ["cancelled", "input_unavailable", "insufficient_resolution", "no such code"] {
-            assert!(!message(code, None).contains('{'), "{code}");
-        }
         for code in
             ["input_unavailable", "input_unsupported", "input_damaged", "input_too_large", "insufficient_resolution"]
         {
-            let text = message(code, Some("mask"));
+            let text = message(code, Some("mask"), 1);
             assert!(text.contains(" mask ") && text.contains("refunded"), "{code}: {text}");
         }
+    }
+
+    #[test]
+    fn every_text_is_complete_and_advises_only_what_can_be_done() {
+        for code in CODES.into_iter().chain(["no such code"]) {
+            for outputs in 1..=4 {
+                let text = message(code, None, outputs);
+                assert!(!text.contains('{') && text.contains("refunded") && text.ends_with('.'), "{code}: {text}");
+                let may_help = outputs > 1 && ["timeout", "no_output", "unusable_output"].contains(&code);
+                assert_eq!(text.contains("fewer outputs"), may_help, "{code} of {outputs} outputs: {text}");
+            }
+        }
+        assert!(CODES.is_sorted_by(|one, next| one < next), "each once, in order");
     }
 }

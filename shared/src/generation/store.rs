@@ -185,7 +185,7 @@ async fn settle_generation(
         run.stage.status() as super::Status,
         &paths,
         run.provider_job_id,
-        run.error_code.as_deref().map(|code| message(code, transition.picture.as_deref())),
+        run.error_code.as_deref().map(|code| message(code, transition.picture.as_deref(), run.outputs_asked)),
         metadata(run, outputs),
     )
     .execute(tx)

@@ -188,7 +188,7 @@ fn classify(error: &object_store::Error) -> StoreError {
             StoreError::NotFound
         }
         (_, kind @ (ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)) => {
-            StoreError::rejected(kind.to_string())
+            StoreError::misconfigured(kind.to_string())
         }
         (_, kind) => StoreError::unavailable(kind.to_string()),
     }

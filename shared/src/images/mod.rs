@@ -100,12 +100,19 @@ pub enum StoreError {
     /// There is no such object, or our key may not see it: stores answer both alike.
     #[error("the object does not exist")]
     NotFound,
-    /// There is such an object, but with more than [`BYTES_MAX`] bytes, which no picture has.
-    #[error("the object has more than {BYTES_MAX} bytes")]
+    /// The object has more than [`BYTES_MAX`] bytes, which no picture has; or more than the bucket takes.
+    #[error("the object is too large for the image store")]
     TooLarge,
-    /// The same call will be refused again: a bad path, a type or size the bucket refuses, a wrong key.
+    /// The same call will be refused again: a bad path, or a type that the bucket refuses.
     #[error("the image store refused the call: {reason}")]
     Rejected {
+        /// The store's own code or our reason; holds no path, link or key.
+        reason: String,
+    },
+    /// Every call is refused until an operator mends our settings: a wrong key, or no such bucket. Nothing is wrong with the
+    /// object, so it may be stored later.
+    #[error("the image store refuses our key or bucket: {reason}")]
+    Misconfigured {
         /// The store's own code or our reason; holds no path, link or key.
         reason: String,
     },
@@ -120,6 +127,10 @@ pub enum StoreError {
 impl StoreError {
     fn rejected(reason: impl Into<String>) -> Self {
         Self::Rejected { reason: reason.into() }
+    }
+
+    fn misconfigured(reason: impl Into<String>) -> Self {
+        Self::Misconfigured { reason: reason.into() }
     }
 
     fn unavailable(reason: impl Into<String>) -> Self {

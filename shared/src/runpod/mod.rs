@@ -20,7 +20,7 @@ use crate::config::RunPodSettings;
 use crate::loopback::is_loopback;
 use crate::provider::http::{self, Meters, exchange, measured};
 use crate::telemetry::trace::hand_on;
-use crate::telemetry::{TRACEPARENT, TraceContext, names};
+use crate::telemetry::{Misconfiguration, TRACEPARENT, TraceContext, names};
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use wire::fuzzing;
@@ -62,6 +62,14 @@ pub struct RunPod {
     api_url: Url,
     output_hosts: Arc<[String]>,
     trace: Option<TraceContext>,
+}
+
+/// A failure that only an operator can mend is alarmed where it is learnt.
+fn alarm(report: &Report) {
+    if matches!(report, Report::Failed(failure) if failure.code == FailureCode::ProviderMisconfigured) {
+        tracing::error!("an endpoint of RunPod cannot store results in its own bucket");
+        Misconfiguration::ProviderBucket.count();
+    }
 }
 
 /// The settings do not make a client.
@@ -152,13 +160,16 @@ impl RunPod {
             let answer = match exchange(request, STATUS_BODY_BYTES_MAX).await {
                 Ok(answer) => answer,
                 // Asking again would bring the same; it is a result that cannot be had.
-                Err(Reason::TooLarge) => return Ok(Report::Failed(Failure::NO_OUTPUT)),
+                Err(Reason::TooLarge) => {
+                    return Ok(Report::Failed(Failure { retry: Retry::Final, ..Failure::NO_OUTPUT }));
+                }
                 Err(reason) => return Err(ProviderError::unavailable(reason)),
             };
             match answer.status {
                 StatusCode::NOT_FOUND => Err(ProviderError::NotFound),
                 status if status.is_success() => {
-                    wire::report(id, &answer.body).ok_or_else(|| ProviderError::unavailable(Reason::Undecodable))
+                    let report = wire::report(id, &answer.body);
+                    report.inspect(alarm).ok_or_else(|| ProviderError::unavailable(Reason::Undecodable))
                 }
                 status => Err(ProviderError::of_status(status, answer.retry_after)),
             }

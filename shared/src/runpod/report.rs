@@ -147,6 +147,8 @@ pub enum FailureCode {
     WorkerLost,
     /// It was cancelled, and not by us.
     CancelledByProvider,
+    /// The endpoint cannot store results in its own bucket: its settings are wrong.
+    ProviderMisconfigured,
     /// Anything else.
     ProviderError,
 }
@@ -169,9 +171,9 @@ impl Failure {
     /// submitting again. The user gets her credits back and may ask again herself.
     pub const CANCELLED_BY_PROVIDER: Self = Self { code: FailureCode::CancelledByProvider, retry: Retry::Final };
 
-    /// A result without outputs. Final: the usual cause is a result over the provider's size limit, which the
-    /// same request would exceed again.
-    pub const NO_OUTPUT: Self = Self { code: FailureCode::NoOutput, retry: Retry::Final };
+    /// A result without outputs, where outputs are all that is asked for. Once: a worker's bad moment passes, a result over the
+    /// provider's size limit would be over it again.
+    pub const NO_OUTPUT: Self = Self { code: FailureCode::NoOutput, retry: Retry::Once };
 }
 
 impl FailureCode {
@@ -186,6 +188,7 @@ impl FailureCode {
             Self::NoOutput => "no_output",
             Self::WorkerLost => "worker_lost",
             Self::CancelledByProvider => "cancelled_by_provider",
+            Self::ProviderMisconfigured => "provider_misconfigured",
             Self::ProviderError => "provider_error",
         }
     }

@@ -6,13 +6,15 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 use super::generations::show_targets;
+use super::zeros::{Program, show_zeros};
 use super::{TelemetryError, names};
 
-/// Records metrics from here on and serves them on `bind` as long as the process lives. Needs a running tokio runtime.
+/// Records metrics from here on and serves them on `bind` as long as the process lives; every series of `program` that is
+/// known in advance is there from the first reading. Needs a running tokio runtime.
 ///
 /// # Errors
 /// [`TelemetryError::Metrics`] when the address is taken, or when this process already records metrics.
-pub fn serve_metrics(bind: SocketAddr) -> Result<(), TelemetryError> {
+pub fn serve_metrics(bind: SocketAddr, program: Program) -> Result<(), TelemetryError> {
     builder()
         .map(|builder| builder.with_http_listener(bind))
         .and_then(PrometheusBuilder::install)
@@ -20,6 +22,7 @@ pub fn serve_metrics(bind: SocketAddr) -> Result<(), TelemetryError> {
     names::describe();
     gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     show_targets();
+    show_zeros(program);
     Ok(())
 }
 
@@ -59,7 +62,7 @@ mod tests {
     async fn an_address_in_use_is_named_with_its_setting() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let bind = taken.local_addr().expect("a bound address");
-        let error = serve_metrics(bind).expect_err("the port is taken").to_string();
+        let error = serve_metrics(bind, Program::Worker).expect_err("the port is taken").to_string();
         assert!(error.contains("METRICS_BIND") && error.contains(&bind.to_string()), "{error}");
     }
 }

@@ -8,12 +8,14 @@ mod export;
 mod generations;
 mod ledger;
 mod metrics;
+mod misconfiguration;
 pub mod names;
 mod queues;
 mod request_id;
 mod statement;
 pub mod trace;
 mod trace_context;
+mod zeros;
 
 pub use call::{Called, call};
 pub use database::{watch_process, watch_sizes};
@@ -22,10 +24,12 @@ pub use generations::count_begun;
 pub(crate) use generations::{count_lease_lost, count_settled};
 pub use ledger::{report_anomalies, show_books, watch_ledger};
 pub use metrics::serve_metrics;
+pub(crate) use misconfiguration::Misconfiguration;
 pub use queues::watch_queues;
 pub use request_id::RequestId;
 pub(crate) use statement::timed;
 pub use trace_context::{TRACEPARENT, TraceContext, TraceId};
+pub use zeros::{Program, show_zeros};
 
 use std::net::SocketAddr;
 

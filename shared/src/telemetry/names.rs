@@ -24,6 +24,8 @@ pub const PROVIDER_CALL_SECONDS: &str = "shootx_provider_call_seconds";
 pub const STORAGE_CALLS_TOTAL: &str = "shootx_storage_calls_total";
 /// Labels: `operation`.
 pub const STORAGE_CALL_SECONDS: &str = "shootx_storage_call_seconds";
+/// Labels: `fault`.
+pub const MISCONFIGURATIONS_TOTAL: &str = "shootx_misconfigurations_total";
 /// Labels: `outcome`.
 pub const INPUT_FETCHES_TOTAL: &str = "shootx_input_fetches_total";
 /// Labels: none.
@@ -133,6 +135,10 @@ pub(super) fn describe() {
     describe_histogram!(PROVIDER_CALL_SECONDS, Unit::Seconds, "Duration of calls to RunPod, by operation");
     describe_counter!(STORAGE_CALLS_TOTAL, "Calls to the image store, by operation and outcome");
     describe_histogram!(STORAGE_CALL_SECONDS, Unit::Seconds, "Duration of calls to the image store, by operation");
+    describe_counter!(
+        MISCONFIGURATIONS_TOTAL,
+        "Times that only an operator can help: the settings of a bucket or a key are wrong, by fault"
+    );
     describe_counter!(INPUT_FETCHES_TOTAL, "Pictures fetched from addresses that customers gave, by outcome");
     describe_histogram!(INPUT_FETCH_SECONDS, Unit::Seconds, "Duration of fetching a picture from a customer's address");
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");

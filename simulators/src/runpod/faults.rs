@@ -21,7 +21,7 @@ pub enum RunPodEffect {
 }
 
 /// What goes wrong with one job. A job takes at most one of each group: ending, pictures, form, webhook, time, keeping, fields,
-/// progress, cancel, late progress.
+/// progress, cancel, late progress, cold start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobFault {
@@ -130,6 +130,12 @@ pub enum JobFault {
         /// Milliseconds.
         ms: u64,
     },
+    /// The worker that takes it has just started: it boots that long inside of the job, which counts against
+    /// executionTimeout, before it works.
+    ColdStart {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// The result is gone (404 on `/status`) as soon as the job ends; the webhook still comes.
     ResultExpired,
     /// Every job JSON has these fields too; they win over the simulator's.
@@ -228,6 +234,7 @@ impl JobFault {
             Self::Progress { .. } => 7,
             Self::CancelIgnored => 8,
             Self::LateProgressWins => 9,
+            Self::ColdStart { .. } => 10,
         }
     }
 }

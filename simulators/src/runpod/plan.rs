@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) form: ImageForm,
     pub(super) webhook: WebhookPlan,
     pub(super) generation_time: Duration,
+    /// What the worker takes to boot, inside of the job.
+    boot_time: Duration,
     pub(super) expired: bool,
     pub(super) fields: Map<String, Value>,
     pub(super) progress: Vec<Value>,
@@ -52,6 +54,7 @@ impl Plan {
             form,
             webhook,
             generation_time,
+            boot_time: Duration::ZERO,
             expired: false,
             fields: Map::new(),
             progress: Vec::new(),
@@ -75,6 +78,7 @@ impl Plan {
             JobFault::WebhookDuplicate { copies } => self.webhook.copies = copies.min(WEBHOOK_COPIES_MAX),
             JobFault::WebhookBeforeAnswer => self.webhook.before_answer = true,
             JobFault::GenerationTime { ms } => self.generation_time = Duration::from_millis(ms),
+            JobFault::ColdStart { ms } => self.boot_time = Duration::from_millis(ms),
             JobFault::ResultExpired => self.expired = true,
             JobFault::ExtraFields { fields } => self.fields = fields,
             JobFault::Progress { values } => self.progress = values,
@@ -89,6 +93,11 @@ impl Plan {
         let lost = if self.tells_losses { self.count.unwrap_or_default()..work.outputs() } else { 0..0 };
         let error = "An error occurred (SlowDown) when calling the PutObject operation (reached max retries: 4)";
         lost.map(|index| format!("Error uploading {} to S3: {error}", work.filename(index))).collect()
+    }
+
+    /// How long a worker has the job, if it is let.
+    pub(super) fn execution_time(&self) -> Duration {
+        self.boot_time + self.generation_time
     }
 
     pub(super) fn never_finishes(&self) -> bool {

@@ -68,13 +68,15 @@ pub async fn act(state: &WorkerState, leased: &Leased) -> Result<(Event, Vec<Sto
         .collect()
         .await;
     let unavailable = kept.iter().any(|one| matches!(one, Err(Lost::Unavailable)));
+    let refused = kept.iter().any(|one| matches!(one, Err(Lost::Refused)));
     let mut outputs: Vec<_> = kept.into_iter().filter_map(Result::ok).collect();
     let stored = stored_before + i16::try_from(outputs.len()).expect("at most four outputs are asked for");
     if unavailable {
         return Ok((Event::CollectUnavailable { stored, retry_in: retry_in(leased.run.tries) }, outputs));
     }
     sign(state, leased, &mut outputs).await;
-    Ok((Event::Collected { delivered: stored, code: "unusable_output" }, outputs))
+    let code = if refused { "store_refused" } else { "unusable_output" };
+    Ok((Event::Collected { delivered: stored, code }, outputs))
 }
 
 /// The pictures that were asked for, by their place among the outputs.
@@ -101,6 +103,8 @@ fn numbered(run: &Run, pictures: Vec<NamedOutput>) -> BTreeMap<i16, OutputRef> {
 enum Lost {
     /// It can never be used.
     Unusable,
+    /// The store will never take it.
+    Refused,
     /// It may be had later.
     Unavailable,
 }
@@ -149,14 +153,19 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
     })
 }
 
-/// Whatever keeps a picture from being stored is ours or the store's to mend; the result is kept for half an hour.
+/// What an operator or the store can mend is waited for: the result is kept for half an hour. A picture that the bucket
+/// refuses would be refused again.
 async fn put(state: &WorkerState, path: &str, bytes: Bytes, content_type: &str) -> Result<(), Lost> {
     match tokio::time::timeout(PUT_TIMEOUT, state.images.put(path, bytes, content_type)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(StoreError::Unavailable { .. })) | Err(_) => Err(Lost::Unavailable),
-        Ok(Err(error @ (StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. }))) => {
-            tracing::error!(%error, "the image store refuses pictures");
+        Ok(Err(error @ StoreError::Misconfigured { .. })) => {
+            tracing::error!(%error, "pictures cannot be stored until the settings are mended");
             Err(Lost::Unavailable)
+        }
+        Ok(Err(error @ (StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. }))) => {
+            tracing::error!(%error, "the image store refuses a picture for good; it is refunded");
+            Err(Lost::Refused)
         }
     }
 }

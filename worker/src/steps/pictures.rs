@@ -121,9 +121,13 @@ async fn find(state: &WorkerState, path: &str) -> Result<Bytes, Lost> {
         StoreError::NotFound => Lost::Unusable("input_unavailable"),
         StoreError::TooLarge => Lost::Unusable("input_too_large"),
         StoreError::Unavailable { .. } => Lost::StoreUnavailable,
-        StoreError::Rejected { .. } => {
-            tracing::error!(%error, "the image store refuses to be read");
+        StoreError::Misconfigured { .. } => {
+            tracing::error!(%error, "the image store cannot be read until the settings are mended");
             Lost::StoreUnavailable
+        }
+        StoreError::Rejected { .. } => {
+            tracing::error!(%error, "the image store refuses to read a picture for good");
+            Lost::Unusable("input_unavailable")
         }
     })
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use devstack::attack::{self, Target};
-use devstack::builders::model;
+use devstack::builders::{model, request};
 use devstack::test_stack::{TestStack, TestUser};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use simulators::runpod::RunPodEffect;
 use simulators::runpod::{ErrorForm, JobFault, Spoil};
@@ -47,14 +48,9 @@ async fn final_failures_are_refunded_after_one_job() {
         (product_error("INVALID_INPUT"), "invalid_input"),
         (product_error("INSUFFICIENT_RESOLUTION"), "insufficient_resolution"),
         (JobFault::WorkflowInvalid, "provider_error"),
-        (JobFault::NoOutput, "no_output"),
-        (JobFault::SuccessNoImages, "no_output"),
         (JobFault::OldErrorInOutput, "provider_error"),
         (JobFault::CancelledByOther, "cancelled_by_provider"),
         (JobFault::SpoiledPicture { how: Spoil::Svg, picture: None }, "unusable_output"),
-        (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output"),
-        (JobFault::SpoiledPicture { how: Spoil::Empty, picture: None }, "no_output"),
-        (JobFault::FewerPictures { count: 0 }, "no_output"),
     ] {
         let (seen, jobs) = always(effect.clone()).await;
         let met = format!("{} {}", seen["status"].as_str().unwrap(), seen["error_code"].as_str().unwrap());
@@ -74,6 +70,11 @@ async fn retryable_failures_use_every_attempt_and_are_then_refunded() {
         (product_error("TIMEOUT"), "timeout", 2),
         (JobFault::ExecutionTimeoutExceeded, "timeout", 2),
         (JobFault::TimedOut, "timeout", 2),
+        (JobFault::NoOutput, "no_output", 2),
+        (JobFault::SuccessNoImages, "no_output", 2),
+        (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output", 2),
+        (JobFault::SpoiledPicture { how: Spoil::Empty, picture: None }, "no_output", 2),
+        (JobFault::FewerPictures { count: 0 }, "no_output", 2),
     ] {
         let (seen, jobs) = always(effect.clone()).await;
         assert_eq!((&seen["status"], &seen["error_code"]), (&json!("failed"), &json!(code)), "{effect:?}");
@@ -83,13 +84,48 @@ async fn retryable_failures_use_every_attempt_and_are_then_refunded() {
 
 #[tokio::test]
 async fn a_retryable_failure_that_passes_is_not_seen_by_the_user() {
-    for effect in [product_error("GPU_ERROR"), product_error("TIMEOUT"), JobFault::JobTimedOut] {
+    for effect in [product_error("GPU_ERROR"), product_error("TIMEOUT"), JobFault::JobTimedOut, JobFault::NoOutput] {
         let stack = TestStack::new().await;
         stack.runpod.script(job(effect));
         let (user, id) = begin(&stack).await;
         assert_eq!(stack.finish(&user, id).await["status"], "completed");
         assert_eq!(stack.runpod.counts().jobs_made, 2);
         assert_eq!(user.balance().await.unwrap(), 98);
+        stack.reconcile().await;
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_an_endpoint_cannot_use_is_refunded_at_once_and_alarmed_by_name() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let cause = "Error uploading 1.png to S3: An error occurred (NoSuchBucket) when calling the PutObject operation";
+    let output = Some(json!({"details": [cause]}));
+    let (seen, jobs) = always(JobFault::Fails { error: json!("Job processing failed"), output }).await;
+    assert_eq!((&seen["error_code"], jobs), (&json!("provider_misconfigured"), 1), "{seen}");
+    assert!(!seen.to_string().contains("Bucket"), "{seen}");
+    let page = recorder.handle().render();
+    assert!(page.contains("shootx_misconfigurations_total{fault=\"provider_bucket\"} 1\n"), "{page}");
+}
+
+/// RunPod's executionTimeout counts from when a worker takes the job, and a cold worker boots inside of it.
+#[tokio::test]
+async fn a_cold_start_costs_nobody_the_generation() {
+    for (allowance, boot_s, made, status) in
+        [("120", 40, 1, "completed"), ("120", 110, 1, "completed"), ("120", 200, 2, "failed"), ("0", 40, 2, "failed")]
+    {
+        let stack = TestStack::builder().set("COLD_START_SECONDS", allowance).graphs().start().await;
+        stack.runpod.script(job(JobFault::ColdStart { ms: boot_s * 1000 }).always());
+        stack.runpod.script(job(JobFault::GenerationTime { ms: 3_000 }).always());
+        let user = stack.user().await;
+        let id = user.generate(&request("resize").build()).await.unwrap().expecting(202).generation_id();
+        let seen = stack.finish(&user, id).await;
+        assert_eq!(seen["status"], status, "{allowance} {boot_s}: {seen}");
+        assert_eq!(stack.runpod.counts().jobs_made, made, "{allowance} {boot_s}");
+        if status == "failed" {
+            let said = seen["error"].as_str().unwrap();
+            assert!(!said.contains("fewer") && said.contains("try again"), "one output cannot be fewer: {said}");
+        }
         stack.reconcile().await;
     }
 }

@@ -30,6 +30,7 @@ mod recovery;
 mod results;
 mod scans;
 mod stopping;
+mod store_refusals;
 mod traces;
 mod unknown;
 mod unusable_inputs;

@@ -30,7 +30,7 @@ pub(crate) fn operate(stack: &TestStack, arguments: &[&str]) -> Ran {
 async fn what_happened_to_a_generation_and_why_it_was_refunded_is_one_command_each() {
     let stack = TestStack::new().await;
     let user = stack.user().await;
-    stack.runpod.script(RunPodFault::new(JobFault::NoOutput).prompt_contains("nothing"));
+    stack.runpod.script(RunPodFault::new(JobFault::NoOutput).always().prompt_contains("nothing"));
     let accepted = user.generate(&model().prompt("nothing").build()).await.unwrap().expecting(202);
     let (id, request_id) = (accepted.generation_id().to_string(), accepted.header("x-request-id").to_owned());
     stack.finish(&user, accepted.generation_id()).await;

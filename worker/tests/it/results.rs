@@ -154,11 +154,11 @@ fn fruitless() -> Vec<(JobFault, &'static str, u64)> {
         No such file or directory: '/comfyui/input/0af3.png'"]});
     let not_uploaded = json!({"images": [{"filename": "a.png", "type": "s3_url", "data": "simulated_uploaded/a.png"}]});
     vec![
-        (JobFault::SuccessNoImages, "no_output", 1),
-        (JobFault::NoOutput, "no_output", 1),
-        (JobFault::FewerPictures { count: 0 }, "no_output", 1),
-        (JobFault::Output { output: not_uploaded }, "no_output", 1),
-        (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output", 1),
+        (JobFault::SuccessNoImages, "no_output", 2),
+        (JobFault::NoOutput, "no_output", 2),
+        (JobFault::FewerPictures { count: 0 }, "no_output", 2),
+        (JobFault::Output { output: not_uploaded }, "no_output", 2),
+        (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output", 2),
         (JobFault::SpoiledPicture { how: Spoil::Svg, picture: None }, "unusable_output", 1),
         (JobFault::OldErrorInOutput, "provider_error", 1),
         (JobFault::WorkflowInvalid, "provider_error", 1),

@@ -173,7 +173,15 @@ async fn while_the_store_is_down_nothing_is_taken_and_a_repeat_is_accepted_later
 #[tokio::test]
 async fn a_store_that_takes_nothing_in_is_told_apart_from_a_bad_picture() {
     let door = Door::open().await;
-    for (effect, status) in [(StorageFault::SlowDown, 503), (StorageFault::AccessDenied, 500)] {
+    let error = |code: &str, status| StorageFault::StorageError { status, code: code.to_owned() };
+    for (effect, status) in [
+        (StorageFault::SlowDown, 503),
+        (StorageFault::AccessDenied, 503),
+        (error("NoSuchBucket", 404), 503),
+        (error("InvalidMimeType", 415), 503),
+        (error("InvalidRequest", 400), 503),
+        (error("EntityTooLarge", 413), 422),
+    ] {
         door.stack.supabase.script(SupabaseFault::from(effect.clone()).on(Operation::Upload).always());
         let refused = door.send(resize(mug())).await.expecting(status);
         assert_eq!(refused.headers.contains_key("retry-after"), status == 503, "{effect:?}");

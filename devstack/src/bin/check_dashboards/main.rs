@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("check-dashboards: {error:#}");
+            eprintln!("FAULT: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -83,9 +83,7 @@ async fn check(stack: &Stack, bin: &Path) -> anyhow::Result<bool> {
     let faults = findings.iter().filter(|finding| !finding.is_well()).count();
     let pages: Vec<_> = rules.iter().filter(|rule| rule.pages).map(|rule| rule.name.as_str()).collect();
     println!("{} queries, {faults} of them find nothing", findings.len());
-    if !pages.is_empty() {
-        println!("pages though all is well: {}", pages.join(", "));
-    }
+    print_faults(&findings, &pages);
     Ok(faults == 0 && pages.is_empty())
 }
 
@@ -124,6 +122,17 @@ async fn ask_all(prometheus: &Prometheus, panels: &[Panel], rules: &[Rule]) -> a
 async fn ask(prometheus: &Prometheus, place: String, query: String) -> anyhow::Result<Finding> {
     let series = prometheus.count(&query).await.with_context(|| format!("{place}: {query}"))?;
     Ok(Finding { excuse: expected::excuse(&query), place, query, series })
+}
+
+/// One line for each fault, which `scripts/test-ops` repeats in its summary.
+fn print_faults(findings: &[Finding], pages: &[&str]) {
+    let empty: BTreeSet<_> = findings.iter().filter(|one| !one.is_well()).map(|one| (&one.place, &one.query)).collect();
+    for (place, query) in empty {
+        println!("FAULT: {place}: {} finds nothing", query.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    for rule in pages {
+        println!("FAULT: {rule} pages though all is well");
+    }
 }
 
 fn print_table(findings: &[Finding]) {

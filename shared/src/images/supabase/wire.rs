@@ -127,6 +127,10 @@ pub(super) enum Failure {
     Exists,
     /// The answer is longer than is read.
     TooLong,
+    /// The bucket takes no object of this size.
+    TooLarge,
+    /// Our key is refused, or there is no such bucket.
+    Denied(String),
     /// Asking again may help.
     Busy(String),
     /// Asking again gives the same answer.
@@ -138,7 +142,8 @@ impl From<Failure> for StoreError {
         match failure {
             Failure::Missing => Self::NotFound,
             Failure::Exists => Self::rejected("already exists"),
-            Failure::TooLong => Self::TooLarge,
+            Failure::TooLong | Failure::TooLarge => Self::TooLarge,
+            Failure::Denied(reason) => Self::misconfigured(reason),
             Failure::Busy(reason) => Self::unavailable(reason),
             Failure::Final(reason) => Self::rejected(reason),
         }
@@ -150,7 +155,8 @@ impl Outcome for Failure {
         match self {
             Self::Missing => "not_found",
             Self::Exists => "exists",
-            Self::TooLong => "too_large",
+            Self::TooLong | Self::TooLarge => "too_large",
+            Self::Denied(_) => "misconfigured",
             Self::Busy(_) => "unavailable",
             Self::Final(_) => "rejected",
         }
@@ -182,24 +188,23 @@ fn by_code(code: &str) -> Option<Failure> {
         "SlowDown" | "DatabaseTimeout" | "LockTimeout" | "ResourceLocked" | "InternalError" | "DatabaseError" => {
             Failure::Busy(code.to_owned())
         }
-        "AccessDenied"
-        | "NoSuchBucket"
-        | "InvalidBucketName"
-        | "InvalidMimeType"
-        | "EntityTooLarge"
-        | "InvalidKey"
-        | "InvalidRequest"
-        | "InvalidJWT"
-        | "InvalidSignature"
-        | "InvalidUploadSignature" => Failure::Final(code.to_owned()),
+        "EntityTooLarge" => Failure::TooLarge,
+        "AccessDenied" | "NoSuchBucket" | "InvalidBucketName" | "InvalidJWT" | "InvalidSignature" => {
+            Failure::Denied(code.to_owned())
+        }
+        "InvalidMimeType" | "InvalidKey" | "InvalidRequest" | "InvalidUploadSignature" => {
+            Failure::Final(code.to_owned())
+        }
         _ => return None,
     })
 }
 
-/// An unknown route (404 without a known code) is our mistake or a wrong URL, not a missing object.
+/// An unknown route (404 without a known code) is a wrong URL, not a missing object.
 fn by_status(status: u16, reason: String) -> Failure {
     match status {
+        401 | 403 | 404 => Failure::Denied(reason),
         409 => Failure::Exists,
+        413 => Failure::TooLarge,
         408 | 423 | 429 | 500.. => Failure::Busy(reason),
         _ => Failure::Final(reason),
     }
@@ -229,7 +234,9 @@ mod tests {
         let timeout = r#"{"statusCode":"544","error":"x","message":"x","code":"DatabaseTimeout"}"#;
         assert_eq!(read(400, timeout), Failure::Busy("DatabaseTimeout".into()));
         let denied = r#"{"statusCode":"403","error":"Unauthorized","message":"x","code":"AccessDenied"}"#;
-        assert_eq!(read(400, denied), Failure::Final("AccessDenied".into()));
+        assert_eq!(read(400, denied), Failure::Denied("AccessDenied".into()));
+        let large = r#"{"statusCode":"413","error":"Payload too large","message":"x","code":"EntityTooLarge"}"#;
+        assert_eq!(read(400, large), Failure::TooLarge);
         let slow = r#"{"error":"too_many_connections","code":"SlowDown"}"#;
         assert_eq!(read(429, slow), Failure::Busy("SlowDown".into()));
     }
@@ -240,12 +247,15 @@ mod tests {
         assert_eq!(read(400, r#"{"statusCode":"544","code":"Fresh"}"#), Failure::Busy("Fresh (HTTP 400)".into()));
         assert_eq!(read(400, r#"{"statusCode":"409"}"#), Failure::Exists);
         let route = r#"{"message":"Route GET:/x not found","error":"Not Found","statusCode":404}"#;
-        assert_eq!(read(404, route), Failure::Final("HTTP 404".into()));
+        assert_eq!(read(404, route), Failure::Denied("HTTP 404".into()));
+        assert_eq!(read(400, r#"{"statusCode":"413"}"#), Failure::TooLarge);
     }
 
     #[test]
     fn without_a_readable_body_the_http_status_decides() {
         assert_eq!(read(502, "<html>bad gateway</html>"), Failure::Busy("HTTP 502".into()));
+        assert_eq!(read(401, ""), Failure::Denied("HTTP 401".into()));
+        assert_eq!(read(413, "<html>too large</html>"), Failure::TooLarge);
         assert_eq!(read(429, ""), Failure::Busy("HTTP 429".into()));
         assert_eq!(read(400, "[]"), Failure::Final("HTTP 400".into()));
         assert_eq!(read(302, ""), Failure::Final("HTTP 302".into()));

@@ -86,12 +86,25 @@ async fn a_store_that_cannot_be_reached_is_unavailable_and_works_again_later() {
 async fn a_refusal_is_given_back_at_once() {
     let project = simulator();
     let store = stocked(&project).await;
-    let refusals =
-        [("AccessDenied", 403), ("InvalidMimeType", 415), ("EntityTooLarge", 413), ("NoSuchBucket", 404), ("New", 418)];
-    for (n, (code, status)) in (1..).zip(refusals) {
+    let refusals = [
+        ("AccessDenied", 403, "misconfigured"),
+        ("InvalidMimeType", 415, "rejected"),
+        ("EntityTooLarge", 413, "too large"),
+        ("NoSuchBucket", 404, "misconfigured"),
+        ("New", 401, "misconfigured"),
+        ("New", 413, "too large"),
+        ("New", 418, "rejected"),
+    ];
+    for (n, (code, status, kind)) in (1..).zip(refusals) {
         project.script(StorageFault::StorageError { status, code: code.to_owned() });
         let result = store.get(PATH).await;
-        assert!(matches!(result, Err(StoreError::Rejected { .. })), "{code} {result:?}");
+        let met = match &result {
+            Err(StoreError::Rejected { .. }) => "rejected",
+            Err(StoreError::Misconfigured { .. }) => "misconfigured",
+            Err(StoreError::TooLarge) => "too large",
+            Ok(_) | Err(StoreError::NotFound | StoreError::Unavailable { .. }) => "something else",
+        };
+        assert_eq!(met, kind, "{code} {status} {result:?}");
         assert_eq!(calls(&project, Operation::Download), n, "{code}");
     }
 }
@@ -104,9 +117,9 @@ async fn a_key_that_is_no_service_key_stores_nothing() {
     for key in [project.anon_key(), project.publishable_key(), "sb_secret_of_another_project", &forged, "garbage"] {
         let store = supabase(&project, key);
         let put = store.put(PATH, Bytes::from_static(b"theirs"), "image/png").await;
-        assert!(matches!(put, Err(StoreError::Rejected { .. })), "{key} {put:?}");
+        assert!(matches!(put, Err(StoreError::Misconfigured { .. })), "{key} {put:?}");
         let get = store.get(PATH).await;
-        assert!(matches!(get, Err(StoreError::Rejected { .. } | StoreError::NotFound)), "{key} {get:?}");
+        assert!(matches!(get, Err(StoreError::Misconfigured { .. } | StoreError::NotFound)), "{key} {get:?}");
         let links = store.sign(&[PATH.to_owned()], HOUR).await.unwrap_or(vec![None]);
         assert_eq!(links, [None], "{key}");
     }
@@ -155,5 +168,5 @@ async fn a_wrong_address_is_refused_without_retries() {
     };
     let store = SupabaseStore::new(&settings, BUCKET).expect("a client");
     let result = store.get(PATH).await;
-    assert!(matches!(result, Err(StoreError::Rejected { .. })), "{result:?}");
+    assert!(matches!(result, Err(StoreError::Misconfigured { .. })), "{result:?}");
 }

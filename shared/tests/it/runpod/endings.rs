@@ -97,10 +97,10 @@ async fn each_way_to_fail_has_its_code_and_says_whether_to_try_again() {
         (JobFault::TimedOut, FailureCode::Timeout, Retry::Once),
         (JobFault::UncaughtException, FailureCode::GpuError, Retry::Retryable),
         (JobFault::WorkflowInvalid, FailureCode::ProviderError, Retry::Final),
-        (JobFault::NoOutput, FailureCode::NoOutput, Retry::Final),
-        (JobFault::SuccessNoImages, FailureCode::NoOutput, Retry::Final),
+        (JobFault::NoOutput, FailureCode::NoOutput, Retry::Once),
+        (JobFault::SuccessNoImages, FailureCode::NoOutput, Retry::Once),
         (JobFault::OldErrorInOutput, FailureCode::ProviderError, Retry::Final),
-        (JobFault::Output { output: Value::Null }, FailureCode::NoOutput, Retry::Final),
+        (JobFault::Output { output: Value::Null }, FailureCode::NoOutput, Retry::Once),
         (
             JobFault::Fails { error: json!("Job processing failed"), output: Some(gpu) },
             FailureCode::GpuError,

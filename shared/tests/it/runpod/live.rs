@@ -21,6 +21,8 @@ fn client(key: String) -> RunPod {
         api_key: key.into(),
         endpoint_default: setting("COMFYUI_ENDPOINT_ID"),
         endpoints: BTreeMap::new(),
+        dialects: BTreeMap::new(),
+        cold_start: std::time::Duration::ZERO,
         output_hosts: hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect(),
     };
     RunPod::new(&settings).expect("sound settings")

@@ -38,6 +38,7 @@ fn client(simulator: &RunPodHandle, key: &str) -> RunPod {
         endpoint_default: ENDPOINT.to_owned(),
         endpoints: BTreeMap::new(),
         dialects: BTreeMap::new(),
+        cold_start: Duration::ZERO,
         output_hosts: vec!["127.0.0.1".to_owned()],
     };
     RunPod::new(&settings).expect("sound settings")

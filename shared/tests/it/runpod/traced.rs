@@ -35,6 +35,7 @@ async fn each_call_to_its_api_is_a_span_of_its_own_in_the_requests_trace() {
         endpoint_default: ENDPOINT.to_owned(),
         endpoints: BTreeMap::new(),
         dialects: BTreeMap::new(),
+        cold_start: std::time::Duration::ZERO,
         output_hosts: vec!["127.0.0.1".to_owned()],
     })
     .unwrap();

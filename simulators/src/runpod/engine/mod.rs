@@ -217,10 +217,10 @@ impl Engine {
         if plan.never_finishes() {
             return;
         }
-        let (after, ending) = if plan.generation_time > job.execution_timeout {
+        let (after, ending) = if plan.execution_time() > job.execution_timeout {
             (job.execution_timeout, Some(Ending::execution_timeout()))
         } else {
-            (plan.generation_time, None)
+            (plan.execution_time(), None)
         };
         let event = Event::Finish { id: id.to_owned(), start: job.starts, ending };
         self.schedule(at + after, event);

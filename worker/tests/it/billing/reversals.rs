@@ -62,7 +62,7 @@ async fn a_refund_of_a_generation_repays_a_debt() {
     let payment_id = shop.pay_starter().await;
     shop.stack.settle_payments().await;
     spend(&shop, 98).await;
-    shop.stack.runpod.script(Fault::new(RunPodEffect::from(JobFault::NoOutput)));
+    shop.stack.runpod.script(Fault::new(RunPodEffect::from(JobFault::WorkflowInvalid)));
     let failing = shop.user.generate(&model().outputs(4).build()).await.unwrap().generation_id();
     // A balance of 98: all of it goes, and 2 of the bought credits are owed.
     shop.refund(&payment_id, None).await;

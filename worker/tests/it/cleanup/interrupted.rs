@@ -4,6 +4,7 @@ use devstack::builders::model;
 use devstack::test_stack::TestStack;
 use shared::retention::{self, CleanupError, Kind, Mode};
 use shootx_worker::housekeeping;
+use simulators::supabase::{StorageFault, SupabaseEffect};
 use simulators::{Fault, HttpFault, Operation};
 use uuid::Uuid;
 
@@ -15,7 +16,16 @@ const MANY: usize = 1_005;
 
 #[tokio::test]
 async fn whatever_fails_between_noting_and_forgetting_is_made_up_for() {
-    for fault in [HttpFault::ServerError { status: 503 }, HttpFault::AnswerLost, HttpFault::GarbageAnswer] {
+    let refused = |code: &str, status| StorageFault::StorageError { status, code: code.to_owned() };
+    let faults: [SupabaseEffect; 6] = [
+        HttpFault::ServerError { status: 503 }.into(),
+        HttpFault::AnswerLost.into(),
+        HttpFault::GarbageAnswer.into(),
+        StorageFault::AccessDenied.into(),
+        refused("NoSuchBucket", 404).into(),
+        refused("InvalidRequest", 400).into(),
+    ];
+    for fault in faults {
         let stack = TestStack::builder().set("OUTPUT_RETENTION_DAYS", "30").start().await;
         let user = stack.user().await;
         let made = delivered(&stack, &user, model()).await;

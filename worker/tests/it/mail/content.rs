@@ -5,7 +5,7 @@ use std::time::Duration;
 use devstack::builders::model;
 use devstack::test_stack::TestStack;
 use simulators::Fault;
-use simulators::runpod::{JobFault, RunPodEffect};
+use simulators::runpod::{JobFault, RunPodEffect, Spoil};
 
 use super::server::MailServer;
 use super::{APP_URL, builder, gathered, generation, set_notifications, state, states};
@@ -16,7 +16,7 @@ async fn several_generations_of_one_user_are_told_in_one_mail() {
     let stack = builder(&server).start().await;
     let (user, other) = (stack.user().await, stack.user().await);
     let (first, second) = (generation(&stack, &user).await, generation(&stack, &user).await);
-    stack.runpod.script(Fault::new(RunPodEffect::from(JobFault::NoOutput)));
+    stack.runpod.script(Fault::new(RunPodEffect::from(JobFault::SpoiledPicture { how: Spoil::Svg, picture: None })));
     let failed = generation(&stack, &user).await;
     let others = generation(&stack, &other).await;
     assert_eq!(server.mails(), [], "they gather first");

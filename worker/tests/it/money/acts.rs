@@ -106,7 +106,7 @@ impl World {
     /// Decides what becomes of a generation; how many outputs it delivers.
     fn script_fate(&mut self, tag: &str, outputs: i64) -> i64 {
         let (fault, delivers) = match self.random.random_range(0..10) {
-            0 => (JobFault::NoOutput, 0),
+            0 => (JobFault::WorkflowInvalid, 0),
             1 => (JobFault::NeverFinishes, 0),
             2 if outputs > 1 => {
                 let count = self.random.random_range(1..outputs);

@@ -34,19 +34,19 @@ fn a_workflow_that_does_not_validate_is_final() {
 }
 
 #[test]
-fn completed_without_output_is_final() {
-    let none = Some(Report::Failed(Failure { code: FailureCode::NoOutput, retry: Retry::Final }));
+fn completed_without_output_is_retried_once() {
+    let none = Some(Report::Failed(Failure { code: FailureCode::NoOutput, retry: Retry::Once }));
     assert_eq!(read(&json!({"id": "job-1", "status": "COMPLETED", "executionTime": 9})), none);
     assert_eq!(read(&json!({"status": "COMPLETED", "output": null})), none);
     for output in [json!({}), json!({"images": []}), json!({"images": null}), json!(""), json!([]), json!(7)] {
-        assert_eq!(failed_inside(&output), (FailureCode::NoOutput, Retry::Final), "{output}");
+        assert_eq!(failed_inside(&output), (FailureCode::NoOutput, Retry::Once), "{output}");
     }
 }
 
 #[test]
-fn success_no_images_is_final() {
+fn success_no_images_is_retried_once() {
     let output = json!({"status": "success_no_images", "images": []});
-    assert_eq!(failed_inside(&output), (FailureCode::NoOutput, Retry::Final));
+    assert_eq!(failed_inside(&output), (FailureCode::NoOutput, Retry::Once));
 }
 
 #[test]
@@ -85,6 +85,33 @@ fn a_gpu_error_is_retryable() {
     let output = json!({"details": ["Workflow execution error: Node Type: KSampler, Message: Allocation on device"]});
     let answer = json!({"status": "FAILED", "error": "Job processing failed", "output": output});
     let expected = Failure { code: FailureCode::GpuError, retry: Retry::Retryable };
+    assert_eq!(read(&answer), Some(Report::Failed(expected)));
+}
+
+#[test]
+fn a_bucket_that_a_worker_cannot_use_is_named_and_final() {
+    for cause in [
+        "An error occurred (NoSuchBucket) when calling the PutObject operation: The specified bucket does not exist",
+        "An error occurred (InvalidAccessKeyId) when calling the PutObject operation: The key does not exist",
+        "An error occurred (SignatureDoesNotMatch) when calling the PutObject operation: Check your key",
+        "An error occurred (AccessDenied) when calling the PutObject operation: Access Denied",
+        "An error occurred (AuthorizationHeaderMalformed) when calling the PutObject operation: the region is wrong",
+        "An error occurred (PermanentRedirect) when calling the PutObject operation: use the specified endpoint",
+        "Unable to locate credentials",
+    ] {
+        let expected = Failure { code: FailureCode::ProviderMisconfigured, retry: Retry::Final };
+        let output = json!({"details": [format!("Error uploading 1.png to S3: {cause}")]});
+        let answer = json!({"status": "FAILED", "error": "Job processing failed", "output": output});
+        assert_eq!(read(&answer), Some(Report::Failed(expected)), "{cause}");
+        assert_eq!(failed(&json!(cause)), (expected.code, expected.retry), "{cause}");
+        let inside = json!({"status": "error", "message": cause});
+        assert_eq!(failed_inside(&inside), (expected.code, expected.retry), "{cause}");
+    }
+    // A store that is busy is not.
+    let busy = "An error occurred (SlowDown) when calling the PutObject operation (reached max retries: 4)";
+    let output = json!({"details": [format!("Error uploading 1.png to S3: {busy}")]});
+    let answer = json!({"status": "FAILED", "error": "Job processing failed", "output": output});
+    let expected = Failure { code: FailureCode::ProviderError, retry: Retry::Final };
     assert_eq!(read(&answer), Some(Report::Failed(expected)));
 }
 

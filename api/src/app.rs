@@ -77,7 +77,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
     let document = Document::of(&service);
     let routes = Routes::of::<Operations>();
     let problems = Problems { routes: routes.clone(), https: state.settings.https };
-    let cors = Cors::new(&state.settings.cors_origins);
+    let cors = Cors::new(&state.settings.cors_origins, routes.clone(), document.headers);
     let farewell = Farewell { stopping: state.stopping.clone() };
     Route::new()
         .at("/docs", get(page("text/html; charset=utf-8", document.page, Some(DOCS_POLICY))))

@@ -14,7 +14,7 @@ use shared::telemetry::{RequestId, TraceContext};
 
 use crate::limits::RateFields;
 
-pub(crate) use cors::Cors;
+pub(crate) use cors::{Cors, HeaderNames};
 pub(crate) use observe::Observe;
 pub(crate) use problems::Problems;
 pub(crate) use routes::Routes;

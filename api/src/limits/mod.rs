@@ -17,7 +17,8 @@ use shared::config::ApiLimits;
 use shared::ids::UserId;
 use shared::telemetry::names;
 
-pub(crate) use address::{is_trusted, network};
+use address::network;
+pub(crate) use address::{is_trusted, site};
 pub(crate) use backlog::Backlog;
 pub(crate) use fields::RateFields;
 pub(crate) use turns::Turns;

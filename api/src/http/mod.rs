@@ -1,6 +1,7 @@
 //! What surrounds every endpoint: request id, access log, metrics, cross-origin rules, and one form of refusal.
 
 mod cors;
+mod drain;
 mod observe;
 mod problems;
 mod routes;
@@ -15,6 +16,7 @@ use shared::telemetry::{RequestId, TraceContext};
 use crate::limits::RateFields;
 
 pub(crate) use cors::{Cors, HeaderNames};
+pub(crate) use drain::Drain;
 pub(crate) use observe::Observe;
 pub(crate) use problems::Problems;
 pub(crate) use routes::Routes;

@@ -5,6 +5,7 @@ mod address;
 mod backlog;
 mod budget;
 mod fields;
+mod shares;
 mod turns;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use address::network;
 pub(crate) use address::{is_trusted, site};
 pub(crate) use backlog::Backlog;
 pub(crate) use fields::RateFields;
+pub(crate) use shares::Shares;
 pub(crate) use turns::Turns;
 
 use self::address::Origin;
@@ -47,14 +49,21 @@ impl Budgets {
 
     /// Takes one request from the budget of whoever sent it; `Err` says when there will be one.
     pub(crate) fn take_address(&self, request: &Request) -> Result<(), Duration> {
-        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
-        let Some(origin) = peer.map(|peer| address::origin(peer, request.headers(), &self.trusted_proxies)) else {
-            return Ok(());
-        };
+        let Some(origin) = self.origin_of(request) else { return Ok(()) };
         if let Origin::Unproven(peer) = origin {
             self.warn_of(peer);
         }
         self.addresses.take(network(origin.address())).map(drop).inspect_err(|_| throttled("address"))
+    }
+
+    /// The site that a request comes from, where one is known.
+    pub(crate) fn site_of(&self, request: &Request) -> Option<IpAddr> {
+        self.origin_of(request).map(|origin| site(origin.address()))
+    }
+
+    fn origin_of(&self, request: &Request) -> Option<Origin> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        Some(address::origin(peer, request.headers(), &self.trusted_proxies))
     }
 
     /// Takes one request from a user's budget, and says what is left of it; `Err` says when there will be one.

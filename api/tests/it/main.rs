@@ -10,6 +10,7 @@ mod cross_origin;
 mod delete_generation;
 mod deploy_guide;
 mod document;
+mod early_refusals;
 mod files;
 mod find_generation;
 mod forged_tokens;

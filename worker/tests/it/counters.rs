@@ -70,10 +70,11 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
 
 /// Counters that are not compared: of what leaves no row (refusals, traffic, calls that changed nothing, what was removed,
 /// other servers' doings), and of mails, which need a mail server.
-const NOT_IN_THE_DATABASE: [&str; 17] = [
+const NOT_IN_THE_DATABASE: [&str; 18] = [
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",
+    "shootx_http_drains_total",
     "shootx_http_requests_total",
     "shootx_input_fetches_total",
     "shootx_jwks_fetches_total",

@@ -4,6 +4,7 @@
 mod address;
 mod backlog;
 mod budget;
+mod database;
 mod fields;
 mod shares;
 mod turns;
@@ -21,8 +22,9 @@ use shared::telemetry::names;
 use address::network;
 pub(crate) use address::{is_trusted, site};
 pub(crate) use backlog::Backlog;
+pub(crate) use database::{UserDatabase, UserDatabases};
 pub(crate) use fields::RateFields;
-pub(crate) use shares::Shares;
+pub(crate) use shares::{Share, Shares};
 pub(crate) use turns::Turns;
 
 use self::address::Origin;
@@ -80,6 +82,6 @@ impl Budgets {
     }
 }
 
-fn throttled(by: &'static str) {
+pub(crate) fn throttled(by: &'static str) {
     metrics::counter!(names::THROTTLED_TOTAL, "by" => by).increment(1);
 }

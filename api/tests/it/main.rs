@@ -32,6 +32,7 @@ mod stopping;
 mod tokens;
 mod traces;
 mod transport;
+mod user_shares;
 mod validation;
 mod webhook;
 mod workflows;

@@ -65,8 +65,13 @@ enum Rest {
 
 impl Drain {
     pub(crate) fn new(budgets: Arc<Budgets>) -> Self {
-        let of_networks = Shares::new(DRAINS_OF_NETWORK_MAX);
-        Self { budgets, drains: Arc::new(Drains { all: Semaphore::new(DRAINS_MAX), of_networks }) }
+        Self { budgets, drains: Arc::default() }
+    }
+}
+
+impl Default for Drains {
+    fn default() -> Self {
+        Self { all: Semaphore::new(DRAINS_MAX), of_networks: Shares::new(DRAINS_OF_NETWORK_MAX) }
     }
 }
 
@@ -206,5 +211,66 @@ impl Drop for Lent {
         let Some(body) = self.body.take() else { return };
         let left = Left { body, is_begun: self.is_begun };
         *self.place.0.lock().expect("nothing panics while it holds this lock") = Some(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use futures::stream::{self, StreamExt};
+    use futures::{FutureExt, Stream};
+    use http_body_util::combinators::BoxBody;
+    use poem::Body;
+
+    use super::{DRAIN_BYTES_MAX, DRAIN_TIMEOUT, DRAINS_MAX, DRAINS_OF_NETWORK_MAX, Drains, Lent, Place, Rest};
+
+    const CHUNK: &[u8] = &[b'x'; 64 * 1024];
+
+    /// What an endpoint leaves that reads nothing of this body.
+    fn left(chunks: impl Stream<Item = &'static [u8]> + Send + 'static) -> Arc<Place> {
+        let chunks = chunks.map(|chunk| Ok::<_, io::Error>(Bytes::from_static(chunk)));
+        let body: BoxBody<Bytes, io::Error> = Body::from_bytes_stream(chunks).into();
+        Lent::of(body).1
+    }
+
+    fn site(n: usize) -> Option<IpAddr> {
+        Some(IpAddr::from([203, 0, 113, u8::try_from(n).expect("few sites")]))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_read_within_bounds_of_bytes_and_time() {
+        let drains = Drains::default();
+        let rest = async |place: Arc<Place>| drains.read_rest(&place, false, site(1)).await;
+        let chunks = usize::try_from(DRAIN_BYTES_MAX).expect("megabytes") / CHUNK.len();
+        assert_eq!(rest(left(stream::iter(vec![CHUNK; chunks]))).await, Rest::Drained);
+        assert_eq!(rest(left(stream::repeat(CHUNK))).await, Rest::Cut, "too many bytes");
+        let begun = tokio::time::Instant::now();
+        assert_eq!(rest(left(stream::pending())).await, Rest::Cut, "too slow");
+        assert_eq!(begun.elapsed(), DRAIN_TIMEOUT);
+        let place = left(stream::repeat(CHUNK));
+        assert_eq!(drains.read_rest(&place, true, site(1)).await, Rest::NotSent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_site_and_all_together_hold_a_bounded_number_of_drains() {
+        let drains = Drains::default();
+        let places: Vec<_> = (0..DRAINS_MAX * 2).map(|_| left(stream::pending())).collect();
+        let mut held = Vec::new();
+        let mut begin = |n: usize, of: usize| {
+            let mut draining = Box::pin(drains.read_rest(&places[n], false, site(of)));
+            let refused = draining.as_mut().now_or_never();
+            held.push(draining);
+            refused
+        };
+        let mut of_one = (0..=DRAINS_OF_NETWORK_MAX).map(|n| begin(n, 0));
+        assert!(of_one.by_ref().take(DRAINS_OF_NETWORK_MAX).all(|refused| refused.is_none()));
+        assert_eq!(of_one.next(), Some(Some(Rest::Full)));
+        let others = (DRAINS_OF_NETWORK_MAX + 1..DRAINS_MAX * 2).map(|n| begin(n, n / DRAINS_OF_NETWORK_MAX));
+        let begun = others.filter(Option::is_none).count();
+        assert_eq!(begun, DRAINS_MAX - DRAINS_OF_NETWORK_MAX);
     }
 }

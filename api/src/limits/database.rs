@@ -15,7 +15,7 @@ use crate::error::ApiError;
 /// Database connections that one user's requests may use at once, in one process; fewer where the pool is small.
 pub(crate) const USER_CONNECTIONS_MAX: u32 = 4;
 /// How long one more request of theirs waits for one of these before it is refused.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+const WAIT_MAX: Duration = Duration::from_secs(3);
 /// When a user whose requests wait for each other should try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 

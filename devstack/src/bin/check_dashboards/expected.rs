@@ -1,9 +1,10 @@
 //! What a system that is well, on one machine and for a minute, does not show.
 
 /// A metric, and why its queries may find nothing.
-const EXCUSES: [(&str, &str); 10] = [
+const EXCUSES: [(&str, &str); 11] = [
     ("shootx_tls_certificate_not_after_seconds", "the API speaks plain HTTP here"),
     ("shootx_http_connections_ended_total", "there is room, and nobody is slow"),
+    ("shootx_http_drains_total", "no request is refused while its body is sent"),
     ("shootx_leases_lost_total", "no worker loses a run"),
     ("shootx_statement_errors_total", "no statement fails"),
     ("shootx_mails_total", "no mail server is set"),

@@ -1,5 +1,7 @@
 //! The application: which address leads where, and what surrounds every endpoint.
 
+use std::sync::Arc;
+
 use poem::endpoint::make_sync;
 use poem::http::header;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
@@ -20,7 +22,7 @@ use crate::endpoints::stripe_webhook::StripeWebhookApi;
 use crate::endpoints::subscriptions::SubscriptionsApi;
 use crate::endpoints::webhook::WebhookApi;
 use crate::endpoints::workflows::WorkflowsApi;
-use crate::http::{Cors, Observe, Problems, Routes, Throttle};
+use crate::http::{Cors, Drain, Observe, Problems, Routes, Throttle};
 use crate::state::ApiState;
 use crate::stopping::Farewell;
 
@@ -77,7 +79,8 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
     let document = Document::of(&service);
     let routes = Routes::of::<Operations>();
     let problems = Problems { routes: routes.clone(), https: state.settings.https };
-    let cors = Cors::new(&state.settings.cors_origins);
+    let cors = Cors::new(&state.settings.cors_origins, routes.clone(), document.headers);
+    let drain = Drain::new(Arc::clone(&state.budgets));
     let farewell = Farewell { stopping: state.stopping.clone() };
     Route::new()
         .at("/docs", get(page("text/html; charset=utf-8", document.page, Some(DOCS_POLICY))))
@@ -91,6 +94,7 @@ pub fn build(state: ApiState) -> impl Endpoint + 'static {
         .with(problems)
         .with(cors)
         .with(Observe { routes })
+        .with(drain)
         .with(farewell)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::generation::{self, Generation, Link};
+use shared::ids::UserId;
 use shared::images::{LINK_LIFETIME, StoreError, is_valid_path};
 
 use crate::state::ApiState;
@@ -21,11 +22,11 @@ const SIGN_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) type ImageUrls = Vec<String>;
 
 /// The links of each generation's outputs, in the order of `generations`. Signs what is about to end, and keeps it.
-pub(crate) async fn image_urls(state: &ApiState, generations: &[Generation]) -> Vec<ImageUrls> {
+pub(crate) async fn image_urls(state: &ApiState, user_id: UserId, generations: &[Generation]) -> Vec<ImageUrls> {
     let ending: Vec<String> = generations.iter().flat_map(ending_paths).collect();
     let fresh = if ending.is_empty() { HashMap::new() } else { sign(state, ending).await };
     for generation in generations {
-        keep(state, generation, &fresh).await;
+        keep(state, user_id, generation, &fresh).await;
     }
     generations.iter().map(|generation| chosen(generation, &fresh)).collect()
 }
@@ -65,14 +66,16 @@ fn unsigned(paths: usize, error: &StoreError) -> HashMap<String, String> {
 }
 
 /// Keeps the new links of one generation, so that the next reader need not make them.
-async fn keep(state: &ApiState, generation: &Generation, fresh: &HashMap<String, String>) {
+async fn keep(state: &ApiState, user_id: UserId, generation: &Generation, fresh: &HashMap<String, String>) {
     let new = |link: &Link| fresh.get(&link.path).map(|url| (link.n, url.clone()));
     let links: Vec<(i16, String)> = generation.links.iter().filter_map(new).collect();
     if links.is_empty() {
         return;
     }
     let until = generation.now + LINK_LIFETIME;
-    if let Err(error) = generation::save_links(&state.pool, generation.id, &links, until).await {
+    // Nobody waits for it who may use no more of the database just now.
+    let Ok(pool) = state.database(user_id).await else { return };
+    if let Err(error) = generation::save_links(&pool, generation.id, &links, until).await {
         tracing::warn!(generation_id = %generation.id, %error, "new links could not be kept");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! poem-openapi's own body type reads without a bound and stops at the first fault. This one refuses a foreign
 //! content type (415), a slow or oversized body (408, 413) and what is not JSON (400), and lists every fault of
-//! the rest with its JSON pointer (422). While large bodies fill the room there is for them, more are put off (503).
+//! the rest with its JSON pointer (422). While large bodies fill the room there is for them, more are put off: those of
+//! a user who has their share of it (429), and all when there is none left (503).
 //! The document gets its schema from the same trait.
 
 use std::time::Duration;
@@ -14,15 +15,27 @@ use poem_openapi::payload::{ParsePayload, Payload};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
+use shared::ids::UserId;
 use shared::workflow::Fault;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
+use crate::http::Seen;
+use crate::limits::{Share, throttled};
+use crate::state::ApiState;
 
 /// A body must have arrived whole within this time.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most values one body may hold: each costs memory out of proportion to its bytes.
 const VALUES_MAX: usize = 10_000;
+
+/// Large bodies of one user that are read or worked on at once. With the bound of each this is their share of
+/// [`HELD_BYTES_MAX`], an eighth.
+pub(crate) const UPLOADS_MAX: usize = 2;
+/// How long one more waits for its turn, unread.
+const UPLOAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// When a user whose large bodies wait for each other should try again.
+const UPLOAD_RETRY: Duration = Duration::from_secs(5);
 
 /// Larger bodies are checked on a thread of their own, and count against [`HELD_BYTES_MAX`].
 const SMALL_BYTES_MAX: usize = 64 * 1024;
@@ -51,7 +64,11 @@ pub(crate) trait CheckedBody: Send + 'static {
 pub(crate) struct Checked<B: CheckedBody>(pub(crate) B::Output, pub(crate) Held);
 
 /// Room for a large body; to be dropped when what came of the body is done with.
-pub(crate) struct Held(Option<SemaphorePermit<'static>>);
+#[derive(Default)]
+pub(crate) struct Held {
+    room: Option<SemaphorePermit<'static>>,
+    turn: Option<Share<UserId>>,
+}
 
 impl<B: CheckedBody> Payload for Checked<B> {
     const CONTENT_TYPE: &'static str = "application/json";
@@ -74,8 +91,7 @@ impl<B: CheckedBody> ParsePayload for Checked<B> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let claimed = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-        let (bytes, held) = read(body.take()?, claimed, B::BYTES_MAX, &HELD).await?;
+        let (bytes, held) = read(body.take()?, claimed(request), B::BYTES_MAX, &HELD, turn(request)).await?;
         if values(&bytes) > VALUES_MAX {
             return Err(ApiError::PayloadTooLarge(format!("the body holds more than {VALUES_MAX} values")).into());
         }
@@ -129,10 +145,10 @@ impl<'a, B: CheckedBody> ApiExtractor<'a> for Checked<B> {
 impl Held {
     /// Takes as much more room as is needed for so many bytes.
     fn grow_to(&mut self, bytes: usize, room: &'static Semaphore) -> Result<(), ApiError> {
-        let so_far = self.0.as_ref().map_or(0, SemaphorePermit::num_permits);
+        let so_far = self.room.as_ref().map_or(0, SemaphorePermit::num_permits);
         let more = u32::try_from(bytes.saturating_sub(so_far)).expect("bodies have megabytes, not gigabytes");
         let more = room.try_acquire_many(more).map_err(|_| ApiError::unavailable("too many large bodies at once"))?;
-        match &mut self.0 {
+        match &mut self.room {
             Some(held) => held.merge(more),
             none => *none = Some(more),
         }
@@ -140,14 +156,38 @@ impl Held {
     }
 }
 
+/// The length that a request says its body has.
+fn claimed(request: &Request) -> Option<usize> {
+    request.header(header::CONTENT_LENGTH)?.parse().ok()
+}
+
+/// Whether a request has a body that may turn out to be large.
+pub(crate) fn may_be_large(request: &Request) -> bool {
+    claimed(request).is_none_or(|length| length > SMALL_BYTES_MAX)
+}
+
+/// Waits until the user may send one more large body.
+async fn turn(request: &Request) -> Result<Option<Share<UserId>>, ApiError> {
+    let user_id = request.data::<Seen>().and_then(Seen::user_id);
+    let (Some(user_id), Some(state)) = (user_id, request.data::<ApiState>()) else { return Ok(None) };
+    let turn = state.uploads.take(user_id, UPLOAD_WAIT_MAX).await;
+    if turn.is_none() {
+        throttled("uploads");
+        return Err(ApiError::RateLimited { retry_after: UPLOAD_RETRY });
+    }
+    Ok(turn)
+}
+
 /// Reads a body of at most `bytes_max` bytes; a greater `claimed` length is refused before anything is read.
 ///
-/// Room is taken as bytes arrive: a length that is only claimed keeps nobody else out.
+/// Room is taken as bytes arrive: a length that is only claimed keeps nobody else out. A body that is large waits for the
+/// user's `turn` first.
 async fn read(
     body: Body,
     claimed: Option<usize>,
     bytes_max: usize,
     room: &'static Semaphore,
+    turn: impl Future<Output = Result<Option<Share<UserId>>, ApiError>>,
 ) -> Result<(Vec<u8>, Held), ApiError> {
     let too_large = || ApiError::PayloadTooLarge(format!("the body is over {bytes_max} bytes"));
     if claimed.is_some_and(|length| length > bytes_max) {
@@ -156,7 +196,13 @@ async fn read(
     let mut chunks = Box::pin(body.into_bytes_stream());
     let reading = async {
         let mut bytes = Vec::new();
-        let mut held = Held(None);
+        let mut held = Held::default();
+        let mut turn = Some(turn);
+        if claimed.is_some_and(|length| length > SMALL_BYTES_MAX)
+            && let Some(turn) = turn.take()
+        {
+            held.turn = turn.await?;
+        }
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| ApiError::Malformed("the body broke off".to_owned()))?;
             if bytes.len() + chunk.len() > bytes_max {
@@ -164,6 +210,9 @@ async fn read(
             }
             bytes.extend_from_slice(&chunk);
             if bytes.len() > SMALL_BYTES_MAX {
+                if let Some(turn) = turn.take() {
+                    held.turn = turn.await?;
+                }
                 held.grow_to(bytes.len(), room)?;
             }
         }
@@ -198,8 +247,15 @@ mod tests {
     use poem::Body;
     use tokio::sync::Semaphore;
 
+    use shared::ids::UserId;
+
     use super::{SMALL_BYTES_MAX, read, values};
-    use crate::error::Code;
+    use crate::error::{ApiError, Code};
+    use crate::limits::Share;
+
+    async fn no_turn() -> Result<Option<Share<UserId>>, ApiError> {
+        Ok(None)
+    }
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_bound_and_no_further() {
@@ -207,10 +263,10 @@ mod tests {
             Body::from_bytes_stream(stream::iter(sizes.iter().map(|size| Ok::<_, std::io::Error>(vec![b'x'; *size]))))
         };
         static ROOM: Semaphore = Semaphore::const_new(0);
-        let (bytes, _) = read(chunked(&[4, 6]), None, 10, &ROOM).await.unwrap();
+        let (bytes, _) = read(chunked(&[4, 6]), None, 10, &ROOM, no_turn()).await.unwrap();
         assert_eq!(bytes.len(), 10, "small bodies need no room");
         for (body, claimed) in [(chunked(&[4, 7]), None), (chunked(&[1]), Some(11))] {
-            let refused = read(body, claimed, 10, &ROOM).await.err().unwrap();
+            let refused = read(body, claimed, 10, &ROOM, no_turn()).await.err().unwrap();
             assert_eq!(refused.code(), Code::PayloadTooLarge);
         }
     }
@@ -221,7 +277,7 @@ mod tests {
         static ROOM: Semaphore = Semaphore::const_new(LARGE * 2);
         let body = |size: usize| {
             let pieces = (0..size / 1024).map(|_| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
-            read(Body::from_bytes_stream(stream::iter(pieces.collect::<Vec<_>>())), Some(size), LARGE, &ROOM)
+            read(Body::from_bytes_stream(stream::iter(pieces.collect::<Vec<_>>())), Some(size), LARGE, &ROOM, no_turn())
         };
         let (one, other) = (body(LARGE).await.unwrap(), body(LARGE).await.unwrap());
         assert_eq!((one.0.len(), ROOM.available_permits()), (LARGE, 0));

@@ -19,8 +19,6 @@ use crate::stopping::{DOOR_TIMEOUT, Door, STOP_GRACE, Stop};
 
 /// How long closing the database connections may take, after all else.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection on which nothing happens for this long is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Requests one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 128;
 
@@ -92,7 +90,6 @@ pub async fn serve(state: ApiState, entrance: Entrance, stop: impl Future<Output
     let drain_timeout = STOP_GRACE.saturating_sub(state.settings.stop_notice + DOOR_TIMEOUT + CLOSE_TIMEOUT);
     let serving = Server::new_with_acceptor(acceptor)
         .name("api")
-        .idle_timeout(IDLE_TIMEOUT)
         .http2_max_concurrent_streams(STREAMS_MAX)
         .run_with_graceful_shutdown(application, take_leave(&state, door, stop), Some(drain_timeout));
     tokio::select! {

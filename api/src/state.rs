@@ -9,6 +9,7 @@ use shared::billing::{Stripe, StripeSetupError};
 use shared::clock::Clock;
 use shared::config::{Billing, Config, RunPodSettings, StorageBackend};
 use shared::generation::Limits;
+use shared::ids::UserId;
 use shared::images::{self, ImageStore, LocalStore, StoreError};
 use sqlx::PgPool;
 use url::Url;
@@ -16,7 +17,8 @@ use url::Url;
 use crate::auth::{Jwks, TokenVerifier};
 use crate::error::ApiError;
 use crate::estimates::Estimates;
-use crate::limits::{Backlog, Budgets, Turns};
+use crate::limits::{Backlog, Budgets, Shares, Turns, UserDatabase, UserDatabases};
+use crate::payload::UPLOADS_MAX;
 use crate::stopping::Stopping;
 
 /// The path of the key set below the project's address.
@@ -25,7 +27,9 @@ const JWKS_PATH: &str = "auth/v1/.well-known/jwks.json";
 /// The state of one API process.
 #[derive(Clone)]
 pub struct ApiState {
+    /// For what no user asks for; their requests use [`ApiState::database`].
     pub(crate) pool: PgPool,
+    databases: UserDatabases,
     pub(crate) clock: Clock,
     pub(crate) images: Arc<dyn ImageStore>,
     /// The store whose files this process serves itself, if that is the one in use.
@@ -38,6 +42,8 @@ pub struct ApiState {
     pub(crate) picture_turns: Arc<Turns>,
     /// Of users who delete generations.
     pub(crate) deletion_turns: Arc<Turns>,
+    /// Of users who send large bodies.
+    pub(crate) uploads: Shares<UserId>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stopping: Stopping,
     /// Where credits are sold, if they are.
@@ -106,6 +112,7 @@ impl ApiState {
         });
         let billing = config.billing.as_ref().map(BillingDesk::new).transpose()?.map(Arc::new);
         Ok(Self {
+            databases: UserDatabases::new(pool.clone(), config.database.pool_max),
             pool,
             clock,
             images,
@@ -116,10 +123,16 @@ impl ApiState {
             budgets: Arc::new(Budgets::new(&config.limits)),
             picture_turns: Arc::new(Turns::new()),
             deletion_turns: Arc::new(Turns::new()),
+            uploads: Shares::new(UPLOADS_MAX),
             settings,
             stopping: Stopping::default(),
             billing,
         })
+    }
+
+    /// The database, for one step of a user's request; refused where too many of theirs use it.
+    pub(crate) async fn database(&self, user_id: UserId) -> Result<UserDatabase, ApiError> {
+        self.databases.of(user_id).await
     }
 
     /// Where credits are sold.

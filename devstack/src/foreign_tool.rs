@@ -25,6 +25,17 @@ pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the sources are where they were built")
 }
 
+/// Whether a program of the system is there; where it is not, this is said, because a test will do less.
+pub async fn is_installed(program: &str) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let is_there = version.status().await.is_ok_and(|ended| ended.success());
+    if !is_there {
+        say_skipped(&format!("{program} is not installed"));
+    }
+    is_there
+}
+
 /// A command that ends with the test.
 pub fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
@@ -65,11 +76,14 @@ pub async fn script(name: &str, arguments: &[&OsStr]) -> Option<String> {
     let output = end(command, INSTALL_MAX).await;
     let (said, reason) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if output.status.code() == Some(EXIT_SKIP) {
-        // Not by eprintln: the harness keeps what a test that passes prints.
-        let line = format!("SKIPPED: scripts/{name}: {}\n", reason.trim_end());
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        say_skipped(&format!("scripts/{name}: {}", reason.trim_end()));
         return None;
     }
     assert!(output.status.success(), "scripts/{name}\n{said}{reason}");
     Some(said.into_owned())
+}
+
+/// Not by eprintln: the harness keeps what a test that passes prints.
+fn say_skipped(reason: &str) {
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {reason}\n").as_bytes());
 }

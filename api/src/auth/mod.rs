@@ -8,10 +8,12 @@ mod token;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use shared::generation::has_profile;
 use shared::ids::UserId;
 
 use crate::error::ApiError;
 use crate::http::Seen;
+use crate::payload::may_be_large;
 use crate::state::ApiState;
 
 pub(crate) use jwks::Jwks;
@@ -20,7 +22,7 @@ pub(crate) use token::TokenVerifier;
 /// The scheme's name in the document.
 const SCHEME: &str = "access_token";
 
-/// The signed-in user who sent the request.
+/// The signed-in user who sent the request, which is taken from their budget of requests at this process.
 ///
 /// A token stays valid until it expires, whatever happened to the user since; what spends credits therefore
 /// checks in its own transaction that the profile still exists.
@@ -35,18 +37,51 @@ impl Caller {
     pub(crate) fn user_id(self) -> UserId {
         self.user_id
     }
+}
 
-    /// Takes this request from her budget at this process, and notes what is left of it for the answer's headers.
-    pub(crate) fn within_budget(self, state: &ApiState, seen: &Seen) -> Result<Self, ApiError> {
-        let left =
-            state.budgets.take_user(self.user_id).map_err(|retry_after| ApiError::RateLimited { retry_after })?;
-        seen.note_rate(left);
-        Ok(self)
+/// A [`Caller`] who may spend credits or buy them: no anonymous user, and, before a large body is read, one who has a
+/// profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SignedUp(Caller);
+
+impl SignedUp {
+    /// Whose credits are spent.
+    pub(crate) fn user_id(self) -> UserId {
+        self.0.user_id
+    }
+}
+
+impl<'a> ApiExtractor<'a> for SignedUp {
+    const TYPES: &'static [ApiExtractorType] = Caller::TYPES;
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        Caller::register(registry);
     }
 
-    /// Refuses users who never signed up, whom paid work is not for.
-    pub(crate) fn signed_up(self) -> Result<Self, ApiError> {
-        if self.is_anonymous { Err(ApiError::AnonymousUser) } else { Ok(self) }
+    fn security_schemes() -> Vec<&'static str> {
+        Caller::security_schemes()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        let caller = Caller::from_request(request, body, options).await?;
+        if caller.is_anonymous {
+            return Err(ApiError::AnonymousUser.into());
+        }
+        if may_be_large(request) {
+            let state: &ApiState = request.data().expect("the app gives every request its state");
+            let is_there = has_profile(&*state.database(caller.user_id).await?, caller.user_id).await;
+            if !is_there.map_err(ApiError::from)? {
+                return Err(ApiError::NoProfile.into());
+            }
+        }
+        Ok(Self(caller))
     }
 }
 
@@ -84,9 +119,13 @@ impl<'a> ApiExtractor<'a> for Caller {
         let state: &ApiState = request.data().expect("the app gives every request its state");
         match state.tokens.verify(request.headers()).await {
             Ok(verified) => {
+                // Before anything else is done for them, whatever they ask.
+                let left = state.budgets.take_user(verified.user_id);
                 if let Some(seen) = request.data::<Seen>() {
                     seen.note_user(verified.user_id);
+                    left.iter().for_each(|left| seen.note_rate(left.clone()));
                 }
+                left.map_err(|retry_after| ApiError::RateLimited { retry_after })?;
                 Ok(Self { user_id: verified.user_id, is_anonymous: verified.is_anonymous })
             }
             Err(reason) => {

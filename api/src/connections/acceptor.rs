@@ -19,11 +19,12 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct GuardedAcceptor<A> {
     inner: A,
     room: Room,
+    has_begun: bool,
 }
 
 impl<A> GuardedAcceptor<A> {
     pub(crate) fn new(inner: A, room: Room) -> Self {
-        Self { inner, room }
+        Self { inner, room, has_begun: false }
     }
 }
 
@@ -35,6 +36,10 @@ impl<A: Acceptor> Acceptor for GuardedAcceptor<A> {
     }
 
     async fn accept(&mut self) -> io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            // poem reads the certificate while the first of these waits: before that, it drops what it is given.
+            tokio::task::yield_now().await;
+        }
         loop {
             let (io, local, remote, scheme) = match self.inner.accept().await {
                 Ok(accepted) => accepted,

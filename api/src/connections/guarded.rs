@@ -1,4 +1,4 @@
-//! A connection that is ended where it is too slow.
+//! A connection that is ended where it is too slow or too idle, or where its place is taken.
 
 use std::io;
 use std::pin::Pin;
@@ -9,44 +9,67 @@ use shared::telemetry::names;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::pace::Pace;
+use super::activity::Phase;
+use super::pace::{Pace, TooSlow};
 use super::room::Place;
 
 /// How often the pace is judged; a few of these bound every wait.
 const WINDOW: Duration = Duration::from_secs(15);
+/// A connection on which nothing happens for this long, once it was used, is closed. Proxies in front close theirs sooner.
+const IDLE_MAX: Duration = Duration::from_secs(75);
 
 /// `inner`, its place in the room, and its pace.
 pub(crate) struct Guarded<I> {
     inner: I,
-    _place: Place,
+    place: Place,
     pace: Pace,
     window: Pin<Box<Sleep>>,
+    idle: Pin<Box<Sleep>>,
 }
 
 impl<I> Guarded<I> {
     pub(super) fn new(inner: I, place: Place) -> Self {
-        Self { inner, _place: place, pace: Pace::default(), window: Box::pin(tokio::time::sleep(WINDOW)) }
+        let sleep = |duration| Box::pin(tokio::time::sleep(duration));
+        Self { inner, place, pace: Pace::default(), window: sleep(WINDOW), idle: sleep(IDLE_MAX) }
     }
 
-    /// Judges the window if it is over, and sees to it that somebody looks when the next one is.
+    /// Judges the connection, and sees to it that it is judged again in time.
     fn judge(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.place.activity().is_evicted(context) {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "its place is taken"));
+        }
+        while self.idle.as_mut().poll(context).is_ready() {
+            let left = match self.place.activity().phase() {
+                Phase::Idle(lasted) => IDLE_MAX.saturating_sub(lasted),
+                Phase::Busy(_) => IDLE_MAX,
+            };
+            if left.is_zero() {
+                return Err(ended("idle", TooSlow::Idle));
+            }
+            self.idle.as_mut().reset(Instant::now() + left);
+        }
         while self.window.as_mut().poll(context).is_ready() {
             self.window.as_mut().reset(Instant::now() + WINDOW);
-            if let Err(slow) = self.pace.end_window() {
-                metrics::counter!(names::HTTP_CONNECTIONS_ENDED_TOTAL, "reason" => "slow").increment(1);
-                return Err(io::Error::new(io::ErrorKind::TimedOut, slow));
-            }
+            self.pace.end_window().map_err(|slow| ended("slow", slow))?;
         }
         Ok(())
     }
 
     fn note_written(&mut self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(bytes)) => self.pace.note_written(Some(*bytes)),
+            Poll::Ready(Ok(bytes)) => {
+                self.pace.note_written(Some(*bytes));
+                self.place.activity().note_written();
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.pace.note_written(None),
         }
     }
+}
+
+fn ended(reason: &'static str, why: TooSlow) -> io::Error {
+    metrics::counter!(names::HTTP_CONNECTIONS_ENDED_TOTAL, "reason" => reason).increment(1);
+    io::Error::new(io::ErrorKind::TimedOut, why)
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
@@ -58,7 +81,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Guarded<I> {
         self.judge(context)?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.pace.note_read(buffer.filled().len() - before);
+        let bytes = buffer.filled().len() - before;
+        self.pace.note_read(bytes);
+        if bytes > 0 {
+            self.place.activity().note_read();
+        }
         read
     }
 }
@@ -135,6 +162,38 @@ mod tests {
         assert_eq!((ended.kind(), started.elapsed().as_secs()), (ErrorKind::TimedOut, 45));
         drop(ours);
         sending.await.expect("the peer sees the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_was_answered_may_be_idle_for_75_seconds_wherever_that_begins() {
+        for used_until in [0, 1, 14, 31, 74] {
+            let (mut peer, mut ours) = guarded(64);
+            for second in 0..=used_until {
+                peer.write_all(b"GET").await.expect("room");
+                ours.read_exact(&mut [0; 3]).await.expect("sent");
+                ours.write_all(b"200").await.expect("room");
+                peer.read_exact(&mut [0; 3]).await.expect("sent");
+                if second < used_until {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+            let idle_since = Instant::now();
+            let ended = ours.read_u8().await.expect_err("too idle");
+            assert_eq!((ended.kind(), idle_since.elapsed().as_secs()), (ErrorKind::TimedOut, 75), "{used_until}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_place_is_taken_ends_at_once() {
+        let room = Room::of(1, &[]);
+        let (_peer, ours) = tokio::io::duplex(64);
+        let mut ours = Guarded::new(ours, room.enter(Some([203, 0, 113, 1].into())).expect("an empty room"));
+        let started = Instant::now();
+        let reading = tokio::spawn(async move { ours.read_u8().await.expect_err("its place is taken") });
+        tokio::task::yield_now().await;
+        let _other = room.enter(Some([127, 0, 0, 1].into())).expect("the place of the other");
+        assert_eq!(reading.await.expect("it ends").kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,18 +1,30 @@
-//! How many connections there are, in all and from one address.
+//! How many connections there are, in all and from one network, and which ends when there is no room for another.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use ipnet::IpNet;
-use metrics::gauge;
+use metrics::{counter, gauge};
 use shared::config::ApiLimits;
 use shared::telemetry::names;
 
-use crate::limits::{is_trusted, network};
+use super::activity::{Activity, Phase};
+use crate::limits::{is_trusted, site};
 
-/// One address may hold this part of all connections. Trusted proxies, which speak for many, may hold all.
-const ADDRESS_PART: usize = 4;
+/// One network may hold this part of all connections. Trusted proxies, which speak for many, may hold all.
+const NETWORK_PART: usize = 4;
+/// This part of all connections is for trusted proxies and this machine alone, whose health checks have to get through.
+const RESERVED_PART: usize = 16;
+/// This part may be told to end and not be gone yet, beside those that have a place.
+const LEAVING_PART: usize = 8;
+/// A network that holds more than this part of all connections loses busy ones, too, to those that hold less: requests
+/// that are begun and never sent would keep everybody else out.
+const FAIR_PART: usize = 16;
+/// Of any network, a connection that has been busy with one request for this long may be ended for want of room.
+const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// Room for connections. Clones share it.
 #[derive(Clone, Debug)]
@@ -27,23 +39,52 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Held {
-    all: usize,
-    /// Of addresses that hold any: never more entries than connections.
-    by_address: HashMap<IpAddr, usize>,
+    /// Those that have a place, by number.
+    connections: HashMap<u64, Connection>,
+    /// How many of them each network has: never more entries than connections.
+    by_network: HashMap<IpAddr, usize>,
+    next: u64,
+    /// Those that were told to end and are not gone yet.
+    leaving: usize,
+}
+
+#[derive(Debug)]
+struct Connection {
+    /// None of trusted proxies and where no address is known.
+    network: Option<IpAddr>,
+    activity: Arc<Activity>,
 }
 
 /// The place of one connection, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     room: Room,
-    address: Option<IpAddr>,
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+/// A connection that may be ended for another one; the greatest goes first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    of_network: usize,
+    is_idle: bool,
+    lasted: Duration,
+    number: Reverse<u64>,
+    network: Option<IpAddr>,
+}
+
+impl Candidate {
+    /// Whether nobody loses much by its end.
+    fn is_spare(&self) -> bool {
+        self.is_idle || self.lasted >= BUSY_MAX
+    }
 }
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPlace {
     Full,
-    AddressFull,
+    NetworkFull,
 }
 
 impl NoPlace {
@@ -51,7 +92,7 @@ impl NoPlace {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::AddressFull => "address",
+            Self::NetworkFull => "address",
         }
     }
 }
@@ -66,24 +107,39 @@ impl Room {
         Self(Arc::new(Inner { max, trusted: trusted.to_vec(), held: Mutex::default() }))
     }
 
-    /// A place for a connection from `address`, where one is known.
+    /// A place for a connection from `address`, where one is known. Where there is none, another connection is ended for
+    /// it: one of the same network's if that has its part, else one of the network that has most, the longest idle first.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Result<Place, NoPlace> {
         let address = address.map(|address| address.to_canonical());
-        let address = address.filter(|address| !is_trusted(*address, &self.0.trusted)).map(network);
+        let network = address.filter(|address| !is_trusted(*address, &self.0.trusted)).map(site);
+        let is_favoured = network.is_none() || address.is_some_and(|address| address.is_loopback());
+        let reserved = if is_favoured { 0 } else { self.0.max / RESERVED_PART };
         let mut held = self.held();
-        if held.all >= self.0.max {
-            return Err(NoPlace::Full);
+        let of_network = held.of_network(network);
+        if network.is_some() && of_network >= (self.0.max / NETWORK_PART).max(1) {
+            let own = held.first_to_go(|candidate| candidate.network == network && candidate.is_spare());
+            held.evict(own.ok_or(NoPlace::NetworkFull)?, self.0.max, NoPlace::NetworkFull.as_str())?;
+        } else if held.connections.len() >= self.0.max - reserved {
+            let first = held.first_to_go(|candidate| {
+                let has_more = candidate.of_network > of_network;
+                let is_unfair = has_more && candidate.of_network > (self.0.max / FAIR_PART).max(2);
+                let may_go = is_unfair || candidate.is_spare() && (has_more || candidate.network == network);
+                candidate.network.is_some() && may_go
+            });
+            held.evict(first.ok_or(NoPlace::Full)?, self.0.max, "evicted")?;
         }
-        if let Some(address) = address {
-            let of_address = held.by_address.entry(address).or_default();
-            if *of_address >= (self.0.max / ADDRESS_PART).max(1) {
-                return Err(NoPlace::AddressFull);
-            }
-            *of_address += 1;
+        Ok(self.place(held, network))
+    }
+
+    fn place(&self, mut held: MutexGuard<'_, Held>, network: Option<IpAddr>) -> Place {
+        let (number, activity) = (held.next, Arc::new(Activity::new()));
+        held.next += 1;
+        held.connections.insert(number, Connection { network, activity: Arc::clone(&activity) });
+        if let Some(network) = network {
+            *held.by_network.entry(network).or_default() += 1;
         }
-        held.all += 1;
         gauge!(names::HTTP_CONNECTIONS).increment(1.0);
-        Ok(Place { room: self.clone(), address })
+        Place { room: self.clone(), number, activity }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -91,41 +147,67 @@ impl Room {
     }
 }
 
+impl Held {
+    fn of_network(&self, network: Option<IpAddr>) -> usize {
+        network.and_then(|network| self.by_network.get(&network)).copied().unwrap_or(0)
+    }
+
+    /// The connection to end among those that `may_go`: of the network that has most, an idle one before a busy one, and
+    /// that for longest.
+    fn first_to_go(&self, may_go: impl Fn(&Candidate) -> bool) -> Option<u64> {
+        let candidates = self.connections.iter().map(|(number, connection)| {
+            let of_network = self.of_network(connection.network);
+            let (is_idle, lasted) = match connection.activity.phase() {
+                Phase::Idle(lasted) => (true, lasted),
+                Phase::Busy(lasted) => (false, lasted),
+            };
+            Candidate { of_network, is_idle, lasted, number: Reverse(*number), network: connection.network }
+        });
+        candidates.filter(may_go).max().map(|candidate| candidate.number.0)
+    }
+
+    /// Takes a connection's place and tells it to end. While too many are still about to, nobody takes theirs.
+    fn evict(&mut self, number: u64, max: usize, reason: &'static str) -> Result<(), NoPlace> {
+        if self.leaving >= (max / LEAVING_PART).max(1) {
+            return Err(NoPlace::Full);
+        }
+        if let Some(connection) = self.remove(number) {
+            self.leaving += 1;
+            connection.activity.evict();
+            counter!(names::HTTP_CONNECTIONS_ENDED_TOTAL, "reason" => reason).increment(1);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Connection> {
+        let connection = self.connections.remove(&number)?;
+        if let Some(network) = connection.network
+            && let Some(of_network) = self.by_network.get_mut(&network)
+        {
+            *of_network -= 1;
+            if *of_network == 0 {
+                self.by_network.remove(&network);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Place {
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.room.held();
-        held.all -= 1;
-        gauge!(names::HTTP_CONNECTIONS).decrement(1.0);
-        let Some(address) = self.address else { return };
-        if let Some(of_address) = held.by_address.get_mut(&address) {
-            *of_address -= 1;
-            if *of_address == 0 {
-                held.by_address.remove(&address);
-            }
+        if held.remove(self.number).is_none() {
+            held.leaving -= 1;
         }
+        gauge!(names::HTTP_CONNECTIONS).decrement(1.0);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::{NoPlace, Room};
-
-    #[test]
-    fn an_address_takes_its_part_and_no_more_and_places_come_back() {
-        let room = Room::of(8, &["10.0.0.0/8".parse().expect("a network")]);
-        let enter = |address: &str| room.enter(Some(address.parse::<IpAddr>().expect("an address")));
-        let (one, two) = (enter("1.1.1.1").ok(), enter("::ffff:1.1.1.1").ok());
-        assert!(one.is_some() && two.is_some());
-        assert_eq!(enter("1.1.1.1").err(), Some(NoPlace::AddressFull));
-        let others: Vec<_> = (2..6).map(|n| enter(&format!("1.1.1.{n}")).expect("a place")).collect();
-        let proxies: Vec<_> = (0..2).map(|_| enter("10.0.0.1").expect("a place")).collect();
-        assert_eq!(enter("9.9.9.9").err(), Some(NoPlace::Full));
-        assert_eq!(room.enter(None).err(), Some(NoPlace::Full));
-        drop((one, others, proxies));
-        assert!(enter("1.1.1.1").is_ok());
-        drop(two);
-        assert!(room.held().by_address.is_empty() && room.held().all == 0);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 use shared::workflow::{CATALOGUE, OutputFormat};
 
 use crate::endpoints::{WORKFLOW_SCHEMA, schema_name};
+use crate::http::HeaderNames;
 
 /// Answers that always name all of their properties, also those that are null.
 const SENT_WHOLE: [&str; 2] = ["Generation", "GenerationPage"];
@@ -19,6 +20,8 @@ pub(crate) struct Document {
     pub(crate) json: String,
     /// A page that shows it, with all it needs.
     pub(crate) page: String,
+    /// The header fields that it names.
+    pub(crate) headers: HeaderNames,
 }
 
 impl Document {
@@ -29,6 +32,7 @@ impl Document {
             yaml: serde_yaml::to_string(&document).expect("it was read from YAML"),
             page: service.swagger_ui_html().replacen(&service.spec(), &json, 1),
             json,
+            headers: headers(&document),
         }
     }
 }
@@ -54,6 +58,21 @@ fn complete(written: &str) -> Value {
     workflow["input_schema"]["additionalProperties"] = true.into();
     examples::add(&mut document);
     document
+}
+
+/// The header fields of all operations.
+fn headers(document: &Value) -> HeaderNames {
+    let mut names = HeaderNames::default();
+    let paths = document["paths"].as_mapping().into_iter().flat_map(Mapping::values);
+    for operation in paths.filter_map(Value::as_mapping).flat_map(Mapping::values) {
+        let parameters = operation["parameters"].as_sequence().into_iter().flatten();
+        let fields = parameters.filter(|parameter| parameter["in"] == "header");
+        names.of_requests.extend(fields.filter_map(|field| field["name"].as_str()).map(str::to_ascii_lowercase));
+        let answers = operation["responses"].as_mapping().into_iter().flat_map(Mapping::values);
+        let fields = answers.filter_map(|answer| answer["headers"].as_mapping()).flat_map(Mapping::keys);
+        names.of_answers.extend(fields.filter_map(Value::as_str).map(str::to_ascii_lowercase));
+    }
+    names
 }
 
 /// Says an object to have no other properties than those listed, and so for all objects in it.

@@ -15,9 +15,8 @@ use uuid::Uuid;
 use super::billing_bodies::PurchaseBody;
 use super::checkout::{CheckoutAnswer, check_out};
 use super::{Tag, json_answer, rate_headers, responses};
-use crate::auth::Caller;
+use crate::auth::{Caller, SignedUp};
 use crate::error::{ApiError, Code};
-use crate::http::Seen;
 use crate::idempotency::IdempotencyKey;
 use crate::pagination::{Cursor, limit_default};
 use crate::payload::Checked;
@@ -128,15 +127,9 @@ impl BillingApi {
     ///
     /// What is not `for_sale` is shown and cannot be subscribed to here, as a free plan.
     #[oai(path = "/billing/plans", method = "get", operation_id = "list_plans")]
-    async fn list_plans(
-        &self,
-        state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
-    ) -> Result<Answer<Plans>, ApiError> {
-        caller.within_budget(&state, &seen)?;
+    async fn list_plans(&self, state: Data<&ApiState>, caller: Caller) -> Result<Answer<Plans>, ApiError> {
         let desk = state.billing()?;
-        let plans = offer::list_plans(&state.pool).await?;
+        let plans = offer::list_plans(&*state.database(caller.user_id()).await?).await?;
         Ok(Answer(Plans { items: plans.into_iter().map(|plan| Plan::new(plan, &desk.currency)).collect() }))
     }
 
@@ -144,15 +137,9 @@ impl BillingApi {
     ///
     /// A pack is bought once, with `create_purchase`.
     #[oai(path = "/billing/packs", method = "get", operation_id = "list_packs")]
-    async fn list_packs(
-        &self,
-        state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
-    ) -> Result<Answer<Packs>, ApiError> {
-        caller.within_budget(&state, &seen)?;
+    async fn list_packs(&self, state: Data<&ApiState>, caller: Caller) -> Result<Answer<Packs>, ApiError> {
         let desk = state.billing()?;
-        let packs = offer::list_packs(&state.pool).await?;
+        let packs = offer::list_packs(&*state.database(caller.user_id()).await?).await?;
         Ok(Answer(Packs { items: packs.into_iter().map(|pack| Pack::new(pack, &desk.currency)).collect() }))
     }
 
@@ -164,14 +151,12 @@ impl BillingApi {
     async fn create_purchase(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
+        caller: SignedUp,
         /// The caller's name for this intent.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Checked<PurchaseBody>,
     ) -> Result<CheckoutAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?.signed_up()?;
         check_out(&state, caller, &Item::Pack(body.0), &key).await
     }
 
@@ -183,7 +168,6 @@ impl BillingApi {
     async fn list_invoices(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// Where to go on: the `next` of the page before.
         cursor: Query<Option<String>>,
@@ -191,10 +175,15 @@ impl BillingApi {
         #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<u16>,
     ) -> Result<Answer<InvoicePage>, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
         let after = Cursor::after(cursor.0.as_deref())?;
         let limit = limit.0;
-        let found = subscription::list_invoices(&state.pool, caller.user_id(), after, limit.into()).await?;
+        let found = subscription::list_invoices(
+            &*state.database(caller.user_id()).await?,
+            caller.user_id(),
+            after,
+            limit.into(),
+        )
+        .await?;
         let next = Cursor::next(&found, limit, |last| (last.date, last.invoice_id));
         Ok(Answer(InvoicePage { items: found.into_iter().map(Invoice::from).collect(), next }))
     }

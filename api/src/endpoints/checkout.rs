@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::generate::REPLAYED;
 use super::{header as answer_header, json_answer, rate_headers, responses};
-use crate::auth::Caller;
+use crate::auth::SignedUp;
 use crate::error::{ApiError, Code};
 use crate::idempotency::IdempotencyKey;
 use crate::state::ApiState;
@@ -32,12 +32,13 @@ struct CheckoutBody {
 /// Begins to buy `item` for the caller.
 pub(super) async fn check_out(
     state: &ApiState,
-    caller: Caller,
+    caller: SignedUp,
     item: &Item,
     key: &IdempotencyKey,
 ) -> Result<CheckoutAnswer, ApiError> {
     let desk = state.billing()?;
-    let till = Till { pool: &state.pool, stripe: &desk.stripe, currency: &desk.currency, return_url: &desk.return_url };
+    let pool = state.database(caller.user_id()).await?;
+    let till = Till { pool: &pool, stripe: &desk.stripe, currency: &desk.currency, return_url: &desk.return_url };
     let checkout = checkout::buy(till, caller.user_id(), item, key.0.as_deref()).await?;
     tracing::info!(purchase_id = %checkout.purchase_id, replayed = checkout.replayed, "a checkout was opened");
     Ok(CheckoutAnswer(checkout))

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::{Tag, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
-use crate::http::Seen;
 use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
 
@@ -91,14 +90,8 @@ impl CreditsApi {
     ///
     /// A user who was never given credits has 0.
     #[oai(path = "/credits", method = "get", operation_id = "find_credits")]
-    async fn find_credits(
-        &self,
-        state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
-    ) -> Result<CreditsAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
-        Ok(CreditsAnswer(ledger::standing(&state.pool, caller.user_id()).await?.into()))
+    async fn find_credits(&self, state: Data<&ApiState>, caller: Caller) -> Result<CreditsAnswer, ApiError> {
+        Ok(CreditsAnswer(ledger::standing(&*state.database(caller.user_id()).await?, caller.user_id()).await?.into()))
     }
 
     /// Every change of the caller's balance, newest first
@@ -108,7 +101,6 @@ impl CreditsApi {
     async fn list_entries(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// Where to go on: the `next` of the page before.
         cursor: Query<Option<String>>,
@@ -116,9 +108,14 @@ impl CreditsApi {
         #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<u16>,
     ) -> Result<PageAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
         let after = Cursor::after(cursor.0.as_deref())?;
-        let found = ledger::list_entries(&state.pool, caller.user_id(), after, i64::from(limit.0)).await?;
+        let found = ledger::list_entries(
+            &*state.database(caller.user_id()).await?,
+            caller.user_id(),
+            after,
+            i64::from(limit.0),
+        )
+        .await?;
         let next = Cursor::next(&found, limit.0, |last| (last.created_at, last.id));
         Ok(PageAnswer(Page { items: found.into_iter().map(EntryBody::from).collect(), next }))
     }

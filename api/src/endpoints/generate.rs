@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::generate_body::GenerateBody;
 use super::status::{Cost, StageName, StatusName};
 use super::{Tag, generate_pictures, header as answer_header, json_answer, rate_headers, responses};
-use crate::auth::Caller;
+use crate::auth::SignedUp;
 use crate::error::{ApiError, Code};
 use crate::http::Seen;
 use crate::idempotency::IdempotencyKey;
@@ -71,18 +71,16 @@ impl GenerateApi {
         &self,
         state: Data<&ApiState>,
         seen: Data<&Seen>,
-        caller: Caller,
+        caller: SignedUp,
         /// The caller's name for this intent.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Checked<GenerateBody>,
     ) -> Result<GenerateAnswer, ApiError> {
         let Checked(request, _held) = body;
-        let caller = caller.signed_up()?;
         let request = request_of(&state, caller.user_id(), request)?;
         if request.quote_id.is_some() {
             // The quote is looked up before the rate of generations is charged.
-            caller.within_budget(&state, &seen)?;
         }
         let outcome = start(&state, &seen, caller.user_id(), key.0.as_deref(), &request).await;
         metrics::counter!(names::ACCEPTS_TOTAL, "outcome" => label(&outcome)).increment(1);
@@ -115,10 +113,12 @@ async fn start(
     }
     let price = match request.quote_id {
         None => request.price(),
-        Some(quote_id) => match quote::honour(&state.pool, user_id, quote_id, key, request).await? {
-            Terms::Price(price) => price,
-            Terms::Replayed { response } => return GenerateAnswer::replay(response),
-        },
+        Some(quote_id) => {
+            match quote::honour(&*state.database(user_id).await?, user_id, quote_id, key, request).await? {
+                Terms::Price(price) => price,
+                Terms::Replayed { response } => return GenerateAnswer::replay(response),
+            }
+        }
     };
     let id = GenerationId::generate();
     let response = accepted_body(state, id, request, price);
@@ -172,14 +172,14 @@ fn location(id: GenerationId) -> String {
 /// Accepts the request; if it brings pictures that must be looked at, admits it first and looks at them.
 async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration<'_>) -> Result<Accepted, ApiError> {
     if generate_pictures::need_a_look(new.request) {
-        let admitted = generation::admit(&state.pool, new).await;
+        let admitted = generation::admit(&*state.database(new.user_id).await?, new).await;
         if let Some(replayed) = admitted.inspect_err(|refused| note_refused(seen, new.limits, refused))? {
             return Ok(replayed);
         }
         generate_pictures::provide(state, new.user_id, new.request).await?;
         new.admitted = true;
     }
-    let accepted = generation::accept(&state.pool, new).await;
+    let accepted = generation::accept(&*state.database(new.user_id).await?, new).await;
     let accepted = accepted.inspect_err(|refused| note_refused(seen, new.limits, refused))?;
     if let Accepted::New { allowance } = &accepted {
         seen.note_rate(RateFields::of_generate(new.limits, allowance));

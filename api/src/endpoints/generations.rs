@@ -11,7 +11,7 @@ use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use shared::generation;
-use shared::ids::GenerationId;
+use shared::ids::{GenerationId, UserId};
 use shared::retention::{self, Kind};
 use uuid::Uuid;
 
@@ -19,7 +19,6 @@ use super::status::{GenerationAnswer, GenerationBody};
 use super::{Tag, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
-use crate::http::Seen;
 use crate::links::image_urls;
 use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
@@ -51,7 +50,6 @@ impl GenerationsApi {
     async fn list_generations(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// Where to go on: the `next` of the page before.
         cursor: Query<Option<String>>,
@@ -59,11 +57,12 @@ impl GenerationsApi {
         #[oai(default = "limit_default", validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<u16>,
     ) -> Result<PageAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
         let after = Cursor::after(cursor.0.as_deref())?;
-        let mut found = generation::list(&state.pool, caller.user_id(), after, i64::from(limit.0)).await?;
+        let mut found =
+            generation::list(&*state.database(caller.user_id()).await?, caller.user_id(), after, i64::from(limit.0))
+                .await?;
         let next = Cursor::next(&found, limit.0, |last| (last.created_at, last.id.0));
-        let urls = image_urls(&state, &found).await;
+        let urls = image_urls(&state, caller.user_id(), &found).await;
         let items = found.drain(..).zip(urls).map(|(generation, urls)| GenerationBody::new(&state, generation, urls));
         Ok(PageAnswer(Page { items: items.collect(), next }))
     }
@@ -76,15 +75,13 @@ impl GenerationsApi {
     async fn cancel_generation(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// The id from the answer to `generate`.
         generation_id: Path<Uuid>,
     ) -> Result<GenerationAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
         let id = GenerationId(generation_id.0);
-        let found = generation::request_cancel(&state.pool, caller.user_id(), id).await?;
-        Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
+        let found = generation::request_cancel(&*state.database(caller.user_id()).await?, caller.user_id(), id).await?;
+        Ok(GenerationAnswer::of(&state, caller.user_id(), found.ok_or(ApiError::NotFound)?).await)
     }
 
     /// Delete a generation
@@ -96,28 +93,28 @@ impl GenerationsApi {
     async fn delete_generation(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// The id from the answer to `generate`.
         generation_id: Path<Uuid>,
     ) -> Result<Deleted, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
         let id = GenerationId(generation_id.0);
         // One deletion of a user at a time: each may search the text of thousands of their rows.
         let turn = tokio::time::timeout(DELETION_TURN_TIMEOUT, state.deletion_turns.take(caller.user_id())).await;
         let _turn = turn.map_err(ApiError::unavailable)?;
-        let paths = retention::delete_generation(&state.pool, caller.user_id(), id).await?;
-        remove_pictures(&state, id, &paths).await;
+        let paths =
+            retention::delete_generation(&*state.database(caller.user_id()).await?, caller.user_id(), id).await?;
+        remove_pictures(&state, caller.user_id(), id, &paths).await;
         Ok(Deleted)
     }
 }
 
 /// Removes the pictures of a deleted generation. What fails, or takes too long, stays noted: workers remove it.
-async fn remove_pictures(state: &ApiState, id: GenerationId, paths: &[String]) {
+async fn remove_pictures(state: &ApiState, user_id: UserId, id: GenerationId, paths: &[String]) {
     if paths.is_empty() {
         return;
     }
-    let removing = retention::remove_noted(&state.pool, &*state.images, Kind::DeletedGenerations, Some(paths));
+    let Ok(pool) = state.database(user_id).await else { return };
+    let removing = retention::remove_noted(&pool, &*state.images, Kind::DeletedGenerations, Some(paths));
     let pictures = paths.len();
     match tokio::time::timeout(REMOVE_TIMEOUT, removing).await {
         Ok(Ok(removed)) => {

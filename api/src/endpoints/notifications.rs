@@ -59,7 +59,7 @@ impl NotificationsApi {
         s: Query<Option<String>>,
     ) -> Result<Page, ApiError> {
         let user_id = user_of(&state, u.0, s.0)?;
-        notification::stop(&state.pool, user_id).await?;
+        notification::stop(&*state.database(user_id).await?, user_id).await?;
         tracing::info!(%user_id, "a user wants no more mails");
         Ok(Page(DONE))
     }

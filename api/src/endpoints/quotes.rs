@@ -16,9 +16,8 @@ use uuid::Uuid;
 use super::generate::request_of;
 use super::generate_body::GenerateBody;
 use super::{Tag, generate_pictures, json_answer, rate_headers, responses};
-use crate::auth::Caller;
+use crate::auth::SignedUp;
 use crate::error::{ApiError, Code};
-use crate::http::Seen;
 use crate::payload::Checked;
 use crate::state::ApiState;
 
@@ -73,18 +72,17 @@ impl QuotesApi {
     async fn create_quote(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
+        caller: SignedUp,
         body: Checked<GenerateBody>,
     ) -> Result<QuoteAnswer, ApiError> {
         let Checked(request, _held) = body;
-        let user_id = caller.within_budget(&state, &seen)?.signed_up()?.user_id();
+        let user_id = caller.user_id();
         let request = request_of(&state, user_id, request)?;
-        let balance = quote::examine(&state.pool, user_id, &request).await?;
+        let balance = quote::examine(&*state.database(user_id).await?, user_id, &request).await?;
         if generate_pictures::need_a_look(&request) {
             generate_pictures::check(&state, user_id, &request).await?;
         }
-        let quoted = quote::quote(&state.pool, user_id, &request).await?;
+        let quoted = quote::quote(&*state.database(user_id).await?, user_id, &request).await?;
         Ok(QuoteAnswer(QuoteBody::new(&quoted, &request, balance)))
     }
 }

@@ -10,14 +10,13 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use shared::credits::Credits;
 use shared::generation::{self, Generation, Stage, Status};
-use shared::ids::GenerationId;
+use shared::ids::{GenerationId, UserId};
 use uuid::Uuid;
 
 use super::generate::POLL_HINT_S;
 use super::{Tag, header as answer_header, json_answer, rate_headers, responses};
 use crate::auth::Caller;
 use crate::error::{ApiError, Code};
-use crate::http::Seen;
 use crate::links::{ImageUrls, image_urls};
 use crate::state::ApiState;
 
@@ -122,14 +121,17 @@ impl StatusApi {
     async fn find_generation(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// The id from the answer to `generate`.
         generation_id: Path<Uuid>,
     ) -> Result<GenerationAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
-        let found = generation::find(&state.pool, caller.user_id(), GenerationId(generation_id.0)).await?;
-        Ok(GenerationAnswer::of(&state, found.ok_or(ApiError::NotFound)?).await)
+        let found = generation::find(
+            &*state.database(caller.user_id()).await?,
+            caller.user_id(),
+            GenerationId(generation_id.0),
+        )
+        .await?;
+        Ok(GenerationAnswer::of(&state, caller.user_id(), found.ok_or(ApiError::NotFound)?).await)
     }
 }
 
@@ -209,8 +211,8 @@ pub(super) struct GenerationAnswer(GenerationBody);
 
 impl GenerationAnswer {
     /// The answer that shows `generation`.
-    pub(super) async fn of(state: &ApiState, generation: Generation) -> Self {
-        let urls = image_urls(state, std::slice::from_ref(&generation)).await.pop().unwrap_or_default();
+    pub(super) async fn of(state: &ApiState, user_id: UserId, generation: Generation) -> Self {
+        let urls = image_urls(state, user_id, std::slice::from_ref(&generation)).await.pop().unwrap_or_default();
         Self(GenerationBody::new(state, generation, urls))
     }
 }

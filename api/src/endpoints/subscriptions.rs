@@ -12,9 +12,8 @@ use super::Tag;
 use super::billing::Answer;
 use super::billing_bodies::SubscriptionBody;
 use super::checkout::{CheckoutAnswer, check_out};
-use crate::auth::Caller;
+use crate::auth::{Caller, SignedUp};
 use crate::error::ApiError;
-use crate::http::Seen;
 use crate::idempotency::IdempotencyKey;
 use crate::payload::Checked;
 use crate::state::ApiState;
@@ -74,11 +73,9 @@ impl SubscriptionsApi {
     async fn list_subscriptions(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
     ) -> Result<Answer<Subscriptions>, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?;
-        let found = subscription::list(&state.pool, caller.user_id()).await?;
+        let found = subscription::list(&*state.database(caller.user_id()).await?, caller.user_id()).await?;
         Ok(Answer(Subscriptions { items: found.into_iter().map(Subscription::from).collect() }))
     }
 
@@ -91,14 +88,12 @@ impl SubscriptionsApi {
     async fn create_subscription(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
-        caller: Caller,
+        caller: SignedUp,
         /// The caller's name for this intent.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Checked<SubscriptionBody>,
     ) -> Result<CheckoutAnswer, ApiError> {
-        let caller = caller.within_budget(&state, &seen)?.signed_up()?;
         check_out(&state, caller, &Item::Plan(body.0), &key).await
     }
 
@@ -109,12 +104,11 @@ impl SubscriptionsApi {
     async fn cancel_subscription(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// The subscription.
         subscription_id: Path<String>,
     ) -> Result<Answer<Subscription>, ApiError> {
-        change(&state, &seen, caller, (&subscription_id, true)).await
+        change(&state, caller, (&subscription_id, true)).await
     }
 
     /// Have a subscription go on after all
@@ -124,26 +118,25 @@ impl SubscriptionsApi {
     async fn resume_subscription(
         &self,
         state: Data<&ApiState>,
-        seen: Data<&Seen>,
         caller: Caller,
         /// The subscription.
         subscription_id: Path<String>,
     ) -> Result<Answer<Subscription>, ApiError> {
-        change(&state, &seen, caller, (&subscription_id, false)).await
+        change(&state, caller, (&subscription_id, false)).await
     }
 }
 
 async fn change(
     state: &ApiState,
-    seen: &Seen,
     caller: Caller,
     (subscription_id, cancel): (&str, bool),
 ) -> Result<Answer<Subscription>, ApiError> {
-    let caller = caller.within_budget(state, seen)?;
     let desk = state.billing()?;
     let subscription_id = subscription_id.parse().map_err(|_| ApiError::from(ChangeError::NotFound))?;
     let wish = (subscription_id, cancel);
-    let changed = subscription::set_cancel(&state.pool, &desk.stripe, caller.user_id(), wish).await?;
+    let changed =
+        subscription::set_cancel(&*state.database(caller.user_id()).await?, &desk.stripe, caller.user_id(), wish)
+            .await?;
     Ok(Answer(changed.into()))
 }
 

@@ -1,12 +1,13 @@
 //! What surrounds every endpoint: request id, access log, metrics, cross-origin rules, and one form of refusal.
 
 mod cors;
+mod drain;
 mod observe;
 mod problems;
 mod routes;
 mod throttle;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use shared::ids::UserId;
 use shared::telemetry::trace::RequestTrace;
@@ -14,7 +15,8 @@ use shared::telemetry::{RequestId, TraceContext};
 
 use crate::limits::RateFields;
 
-pub(crate) use cors::Cors;
+pub(crate) use cors::{Cors, HeaderNames};
+pub(crate) use drain::Drain;
 pub(crate) use observe::Observe;
 pub(crate) use problems::Problems;
 pub(crate) use routes::Routes;
@@ -31,12 +33,12 @@ struct Inner {
     /// The request and the trace that this one is about, where it is about another: a webhook.
     run: OnceLock<(String, Option<TraceContext>)>,
     user_id: OnceLock<UserId>,
-    rate: OnceLock<RateFields>,
+    rate: Mutex<Option<RateFields>>,
 }
 
 impl Seen {
     fn new(request_id: RequestId, trace: RequestTrace) -> Self {
-        let (run, user_id, rate) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (run, user_id, rate) = (OnceLock::new(), OnceLock::new(), Mutex::default());
         Self(Arc::new(Inner { request_id, trace, run, user_id, rate }))
     }
 
@@ -67,16 +69,21 @@ impl Seen {
         self.0.user_id.get_or_init(|| user_id);
     }
 
-    /// Notes what the caller has left; the answer tells her.
+    /// Notes what the caller has left of a rate; the answer tells them of the last one.
     pub(crate) fn note_rate(&self, rate: RateFields) {
-        self.0.rate.get_or_init(|| rate);
+        *self.rate_noted() = Some(rate);
     }
 
-    fn rate(&self) -> Option<&RateFields> {
-        self.0.rate.get()
+    fn rate(&self) -> Option<RateFields> {
+        self.rate_noted().clone()
     }
 
-    fn user_id(&self) -> Option<UserId> {
+    fn rate_noted(&self) -> MutexGuard<'_, Option<RateFields>> {
+        self.0.rate.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// The user who sent the request, once the token is verified.
+    pub(crate) fn user_id(&self) -> Option<UserId> {
         self.0.user_id.get().copied()
     }
 }

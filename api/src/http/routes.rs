@@ -9,6 +9,10 @@ use poem_openapi::OpenApi;
 
 /// The name of what no route answers, so that made-up paths cannot make labels.
 const NO_ROUTE: &str = "none";
+/// What answers at a page, which is no operation.
+const PAGE_METHODS: &str = "GET";
+/// How the router's patterns begin a parameter.
+const PARAMETER: &str = "/:";
 
 /// The operations' routes, by the pattern that the router knows them under. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -48,7 +52,15 @@ impl Routes {
     /// The methods that a route answers; those that are no operations are pages, which are only read.
     pub(crate) fn allow(&self, route: Option<&PathPattern>) -> HeaderValue {
         let operations = route.and_then(|pattern| self.find(pattern));
-        operations.map_or_else(|| HeaderValue::from_static("GET"), |operations| operations.allow.clone())
+        operations.map_or_else(|| HeaderValue::from_static(PAGE_METHODS), |operations| operations.allow.clone())
+    }
+
+    /// The methods that answer at the path of a request, which need not have been routed.
+    pub(crate) fn allow_at(&self, path: &str) -> HeaderValue {
+        let matching = self.0.iter().filter(|(pattern, _)| is_match(pattern, path));
+        // `/a/b` is its own route where `/a/:param0` is another.
+        let closest = matching.min_by_key(|(pattern, _)| pattern.matches(PARAMETER).count());
+        closest.map_or_else(|| HeaderValue::from_static(PAGE_METHODS), |(_, operations)| operations.allow.clone())
     }
 
     fn find(&self, pattern: &PathPattern) -> Option<&Operations> {
@@ -69,9 +81,24 @@ fn pattern(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
+fn is_match(pattern: &str, path: &str) -> bool {
+    let mut parts = pattern.split('/').zip(path.split('/'));
+    pattern.matches('/').count() == path.matches('/').count()
+        && parts.all(|(part, of_path)| part == of_path || part.starts_with(':'))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::pattern;
+    use super::{is_match, pattern};
+
+    #[test]
+    fn a_path_matches_the_pattern_of_its_length() {
+        for (path, expected) in
+            [("/a/1/b/2", true), ("/a/1/b", false), ("/a/1/b/2/c", false), ("/a/1/c/2", false), ("", false)]
+        {
+            assert_eq!(is_match("/a/:param0/b/:param1", path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn parameters_are_numbered() {

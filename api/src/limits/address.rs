@@ -62,6 +62,18 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What one customer of a provider is given at most, as far as this can be told: an address of version 4, or the first 48
+/// bits of one of version 6. Coarser than [`network`], because a whole site may speak as 65,536 of those.
+pub(crate) fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;

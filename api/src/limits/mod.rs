@@ -4,7 +4,9 @@
 mod address;
 mod backlog;
 mod budget;
+mod database;
 mod fields;
+mod shares;
 mod turns;
 
 use std::net::IpAddr;
@@ -17,9 +19,12 @@ use shared::config::ApiLimits;
 use shared::ids::UserId;
 use shared::telemetry::names;
 
-pub(crate) use address::{is_trusted, network};
+use address::network;
+pub(crate) use address::{is_trusted, site};
 pub(crate) use backlog::Backlog;
+pub(crate) use database::{UserDatabase, UserDatabases};
 pub(crate) use fields::RateFields;
+pub(crate) use shares::{Share, Shares};
 pub(crate) use turns::Turns;
 
 use self::address::Origin;
@@ -46,14 +51,21 @@ impl Budgets {
 
     /// Takes one request from the budget of whoever sent it; `Err` says when there will be one.
     pub(crate) fn take_address(&self, request: &Request) -> Result<(), Duration> {
-        let peer = request.remote_addr().as_socket_addr().map(|address| address.ip());
-        let Some(origin) = peer.map(|peer| address::origin(peer, request.headers(), &self.trusted_proxies)) else {
-            return Ok(());
-        };
+        let Some(origin) = self.origin_of(request) else { return Ok(()) };
         if let Origin::Unproven(peer) = origin {
             self.warn_of(peer);
         }
         self.addresses.take(network(origin.address())).map(drop).inspect_err(|_| throttled("address"))
+    }
+
+    /// The site that a request comes from, where one is known.
+    pub(crate) fn site_of(&self, request: &Request) -> Option<IpAddr> {
+        self.origin_of(request).map(|origin| site(origin.address()))
+    }
+
+    fn origin_of(&self, request: &Request) -> Option<Origin> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        Some(address::origin(peer, request.headers(), &self.trusted_proxies))
     }
 
     /// Takes one request from a user's budget, and says what is left of it; `Err` says when there will be one.
@@ -70,6 +82,6 @@ impl Budgets {
     }
 }
 
-fn throttled(by: &'static str) {
+pub(crate) fn throttled(by: &'static str) {
     metrics::counter!(names::THROTTLED_TOTAL, "by" => by).increment(1);
 }

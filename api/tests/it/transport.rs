@@ -13,7 +13,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 /// An API that speaks TLS itself, and a client that trusts its certificate.
-async fn over_tls(folder: &TempDir) -> (Stack, Client) {
+pub(crate) async fn over_tls(folder: &TempDir) -> (Stack, Client) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
     std::fs::write(&cert, made.cert.pem()).unwrap();

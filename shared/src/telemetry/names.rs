@@ -38,6 +38,8 @@ pub const HTTP_REQUEST_SECONDS: &str = "shootx_http_request_seconds";
 pub const HTTP_CONNECTIONS: &str = "shootx_http_connections";
 /// Labels: `reason`.
 pub const HTTP_CONNECTIONS_ENDED_TOTAL: &str = "shootx_http_connections_ended_total";
+/// Labels: `outcome`.
+pub const HTTP_DRAINS_TOTAL: &str = "shootx_http_drains_total";
 /// Labels: `by`.
 pub const THROTTLED_TOTAL: &str = "shootx_throttled_total";
 /// Labels: `outcome`.
@@ -144,7 +146,11 @@ pub(super) fn describe() {
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
     describe_gauge!(HTTP_CONNECTIONS, "Connections that are open");
-    describe_counter!(HTTP_CONNECTIONS_ENDED_TOTAL, "Connections refused for want of room, or ended for being slow");
+    describe_counter!(
+        HTTP_CONNECTIONS_ENDED_TOTAL,
+        "Connections refused or ended for want of room, or ended for being slow or idle"
+    );
+    describe_counter!(HTTP_DRAINS_TOTAL, "Bodies that were left unread when their request was answered, by outcome");
     describe_counter!(
         THROTTLED_TOTAL,
         "Requests refused before anything was asked of the database, by whose rate it was"

@@ -134,8 +134,8 @@ fn of_api() -> Vec<Known> {
     vec![
         (Counter, names::ACCEPTS_TOTAL, vec![values("outcome", ["accepted", "replayed"])]),
         (Gauge, names::HTTP_CONNECTIONS, Vec::new()),
-        (Counter, names::HTTP_CONNECTIONS_ENDED_TOTAL, vec![values("reason", ["full", "address", "slow"])]),
-        (Counter, names::THROTTLED_TOTAL, vec![values("by", ["address", "user"])]),
+        (Counter, names::HTTP_CONNECTIONS_ENDED_TOTAL, vec![values("reason", ["full", "address", "slow", "evicted", "idle"])]),
+        (Counter, names::THROTTLED_TOTAL, vec![values("by", ["address", "user", "database", "uploads"])]),
         (Counter, names::WEBHOOKS_TOTAL, vec![values("outcome", ["noted", "refused", "error"])]),
         (
             Counter,

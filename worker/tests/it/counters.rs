@@ -74,6 +74,7 @@ const NOT_IN_THE_DATABASE: [&str; 18] = [
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",
+    "shootx_http_drains_total",
     "shootx_http_requests_total",
     "shootx_input_fetches_total",
     "shootx_jwks_fetches_total",

@@ -10,6 +10,8 @@ use shared::clock::Clock;
 use shared::config::{Billing, Config, RunPodSettings, StorageBackend};
 use shared::generation::Limits;
 use shared::images::{self, ImageStore, LocalStore, StoreError};
+use shared::liveness::Liveness;
+use shared::telemetry;
 use sqlx::PgPool;
 use url::Url;
 
@@ -38,6 +40,7 @@ pub struct ApiState {
     pub(crate) picture_turns: Arc<Turns>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stopping: Stopping,
+    pub(crate) liveness: Liveness,
     /// Where credits are sold, if they are.
     billing: Option<Arc<BillingDesk>>,
 }
@@ -115,6 +118,7 @@ impl ApiState {
             picture_turns: Arc::new(Turns::new()),
             settings,
             stopping: Stopping::default(),
+            liveness: Liveness::default(),
             billing,
         })
     }
@@ -128,12 +132,25 @@ impl ApiState {
         self.clock.now()
     }
 
-    /// Keeps the clock, the estimates and the count of the queue up to date for as long as it is polled.
+    /// The loops of this process.
+    #[must_use]
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// The same state, with its loops in `liveness`.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Self {
+        Self { liveness, ..self }
+    }
+
+    /// Keeps the clock, the estimates, the count of the queue and the gauges up to date for as long as it is polled.
     pub async fn follow(&self) {
         tokio::join!(
-            self.clock.follow(self.pool.clone()),
-            self.estimates.follow(&self.pool),
-            self.backlog.follow(&self.pool),
+            self.clock.follow(self.pool.clone(), self.liveness.register("clock")),
+            self.estimates.follow(&self.pool, self.liveness.register("estimates")),
+            self.backlog.follow(&self.pool, self.liveness.register("backlog")),
+            telemetry::watch_process(self.pool.clone(), self.liveness.register("process gauges")),
         );
     }
 }

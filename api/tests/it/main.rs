@@ -27,6 +27,8 @@ mod observation;
 mod problems;
 mod quote_bounds;
 mod quotes;
+mod read_only;
+mod silence;
 mod stopping;
 mod tokens;
 mod traces;

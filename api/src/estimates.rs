@@ -5,8 +5,8 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use shared::generation;
+use shared::liveness::Pulse;
 use sqlx::PgPool;
-use tokio::time::MissedTickBehavior;
 
 /// How old the snapshot may become.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
@@ -23,15 +23,13 @@ impl Estimates {
     }
 
     /// Refreshes the snapshot for as long as it is polled. While the database does not answer, the last one stands.
-    pub(crate) async fn follow(&self, pool: &PgPool) {
-        let mut ticks = tokio::time::interval(REFRESH_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub(crate) async fn follow(&self, pool: &PgPool, pulse: Pulse) {
         loop {
-            ticks.tick().await;
             match generation::estimates(pool).await {
                 Ok(estimates) => *self.0.write().expect("nothing panics while it holds this lock") = estimates,
                 Err(error) => tracing::warn!(%error, "the estimates could not be refreshed"),
             }
+            pulse.rest(REFRESH_EVERY).await;
         }
     }
 }

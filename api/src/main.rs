@@ -63,11 +63,11 @@ async fn run() -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Api)?;
     let pool = db::pool(&config.database, "shootx-api")?;
-    db::ensure_current(&pool).await?;
     let state = ApiState::new(&config, pool.clone(), Clock::system())?;
-    tokio::spawn(telemetry::watch_process(pool.clone()));
+    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Api, state.liveness())?;
+    db::ensure_current(&pool).await?;
+    state.liveness().exit_when_stalled();
     let entrance = accept_on(listen(config.api_bind).await?, config.tls.as_ref(), &config.limits)?;
     serve(state, entrance, stopped()?).await?;
     let closing = tokio::time::timeout(CLOSE_TIMEOUT, pool.close());

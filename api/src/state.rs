@@ -11,6 +11,8 @@ use shared::config::{Billing, Config, RunPodSettings, StorageBackend};
 use shared::generation::Limits;
 use shared::ids::UserId;
 use shared::images::{self, ImageStore, LocalStore, StoreError};
+use shared::liveness::Liveness;
+use shared::telemetry;
 use sqlx::PgPool;
 use url::Url;
 
@@ -46,6 +48,7 @@ pub struct ApiState {
     pub(crate) uploads: Shares<UserId>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stopping: Stopping,
+    pub(crate) liveness: Liveness,
     /// Where credits are sold, if they are.
     billing: Option<Arc<BillingDesk>>,
 }
@@ -126,6 +129,7 @@ impl ApiState {
             uploads: Shares::new(UPLOADS_MAX),
             settings,
             stopping: Stopping::default(),
+            liveness: Liveness::default(),
             billing,
         })
     }
@@ -144,12 +148,25 @@ impl ApiState {
         self.clock.now()
     }
 
-    /// Keeps the clock, the estimates and the count of the queue up to date for as long as it is polled.
+    /// The loops of this process.
+    #[must_use]
+    pub fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+
+    /// The same state, with its loops in `liveness`.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Self {
+        Self { liveness, ..self }
+    }
+
+    /// Keeps the clock, the estimates, the count of the queue and the gauges up to date for as long as it is polled.
     pub async fn follow(&self) {
         tokio::join!(
-            self.clock.follow(self.pool.clone()),
-            self.estimates.follow(&self.pool),
-            self.backlog.follow(&self.pool),
+            self.clock.follow(self.pool.clone(), self.liveness.register("clock")),
+            self.estimates.follow(&self.pool, self.liveness.register("estimates")),
+            self.backlog.follow(&self.pool, self.liveness.register("backlog")),
+            telemetry::watch_process(self.pool.clone(), self.liveness.register("process gauges")),
         );
     }
 }

@@ -10,6 +10,7 @@
 //! - [`log_lines`]: what was logged, for tests that read it.
 //! - [`foreign_tool`]: programs of others that tests run; [`otlp_receiver`]: one that takes spans.
 //! - [`shop`]: what is on sale there, and how it is paid.
+//! - [`silent_proxy`]: a database whose connections stay open and answer no more.
 //! - [`books`]: what only the database tells.
 //!
 //! Services never depend on it; their tests do.
@@ -28,6 +29,7 @@ pub mod picture_host;
 pub mod postgres;
 pub mod samples;
 pub mod shop;
+pub mod silent_proxy;
 pub mod stack;
 pub mod test_stack;
 mod test_user;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
+use crate::liveness::Pulse;
+
 /// How often [`Clock::follow`] reads the offset of `gateway.now()`.
 pub const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,14 +65,12 @@ impl Clock {
     }
 
     /// Follows `gateway.now()` for as long as the process lives. An unreachable database leaves the offset as it was.
-    pub async fn follow(&self, pool: PgPool) {
-        let mut ticks = tokio::time::interval(FOLLOW_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    pub async fn follow(&self, pool: PgPool, pulse: Pulse) {
         loop {
-            ticks.tick().await;
             if let Err(error) = self.read_offset(&pool).await {
                 tracing::debug!(%error, "the clock's offset could not be read");
             }
+            pulse.rest(FOLLOW_EVERY).await;
         }
     }
 }

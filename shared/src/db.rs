@@ -3,7 +3,10 @@
 //! Two sets of migrations share it: the queue's own, then ours in `migrations/`. Each keeps its history beside its
 //! tables (`apalis._sqlx_migrations`, `gateway._sqlx_migrations`), where no browser can reach it.
 
+mod relay;
+
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -11,20 +14,27 @@ use apalis_postgres::PostgresStorage;
 use secrecy::ExposeSecret;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use uuid::Uuid;
 
 use crate::config::Database;
 use crate::loopback::is_local_database;
+use relay::Relay;
 
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection idle for longer than this is tried before it is used, so that a restarted server costs no failed query.
 const IDLE_TRUST: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 const LIFETIME_MAX: Duration = Duration::from_mins(30);
 /// Bounds of every service session: one statement, one wait for a lock, one pause inside a transaction.
 const SESSION_LIMITS: &str = "set statement_timeout = '10s'; set lock_timeout = '5s'; \
      set idle_in_transaction_session_timeout = '15s'";
+
+/// How the sockets of relays are named: the driver's for connections of a pool, and with [`LONG`] for the others.
+const RELAYED: &str = "\0shootx-";
+const LONG: &str = "-long";
+/// Longer than any statement that [`connect_for_long`] is meant for.
+pub(crate) const LONG_TIME_MAX: Duration = Duration::from_secs(330);
 
 /// Names the advisory lock that one migration at a time holds.
 const MIGRATION_LOCK: i64 = 0x5368_6f6f_7458;
@@ -67,6 +77,10 @@ pub enum DatabaseError {
         #[source]
         source: MigrateError,
     },
+    #[error("the socket of the relay to the database cannot be made")]
+    Relay(#[source] io::Error),
+    #[error("the database takes no writes at present")]
+    ReadOnly,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -89,18 +103,26 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     Ok(if may_be_plain && !is_local { options.ssl_mode(PgSslMode::Require) } else { options })
 }
 
-/// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for.
+/// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for: the server by
+/// [`SESSION_LIMITS`], the network by the relay, for whatever the driver does with the connection.
 ///
-/// Connects on first use: a service starts, and reports itself not ready, while its database is away.
+/// Connects on first use: a service starts, and reports itself not ready, while its database is away. Needs a running
+/// tokio runtime.
 ///
 /// # Errors
 /// [`DatabaseError::Address`] when the URL is not a Postgres one.
 pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, DatabaseError> {
-    let options = connect_options(settings.url.expose_secret())?;
-    Ok(PgPoolOptions::new()
+    let options = connect_options(settings.url.expose_secret())?.application_name(application_name);
+    // Of the abstract namespace: it needs no directory that may be written, and leaves nothing behind.
+    let directory = format!("{RELAYED}{}", Uuid::new_v4().simple());
+    let relay = Relay::bind(&options, &directory, settings.silence_max).map_err(DatabaseError::Relay)?;
+    let long_relay =
+        Relay::bind(&options, &format!("{directory}{LONG}"), LONG_TIME_MAX).map_err(DatabaseError::Relay)?;
+    let pool = PgPoolOptions::new()
         .max_connections(settings.pool_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(IDLE_TIMEOUT)
+        // Before the relay closes it.
+        .idle_timeout(settings.silence_max)
         .max_lifetime(LIFETIME_MAX)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
@@ -117,7 +139,31 @@ pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, Datab
                 Ok(())
             })
         })
-        .connect_lazy_with(options.application_name(application_name)))
+        .connect_lazy_with(options.socket(directory));
+    let mut closed = pool.close_event();
+    tokio::spawn(async move { closed.do_until(async { tokio::join!(relay.run(), long_relay.run()) }).await });
+    Ok(pool)
+}
+
+/// A connection of its own for statements that read for longer than a session of the pool may: up to `time_max`, and no
+/// longer than [`LONG_TIME_MAX`].
+///
+/// # Errors
+/// As for a connection of the pool.
+pub async fn connect_for_long(pool: &PgPool, time_max: Duration) -> Result<PgConnection, sqlx::Error> {
+    let mut options = (*pool.connect_options()).clone();
+    let relayed = options.get_socket().map(|directory| directory.display().to_string());
+    if let Some(directory) = relayed.filter(|directory| directory.starts_with(RELAYED)) {
+        options = options.socket(format!("{directory}{LONG}"));
+    }
+    let connecting = async {
+        let mut connection = options.connect().await?;
+        connection.execute(SESSION_LIMITS).await?;
+        let limit = format!("set statement_timeout = {}", time_max.as_millis());
+        connection.execute(AssertSqlSafe(limit)).await?;
+        Ok(connection)
+    };
+    tokio::time::timeout(ACQUIRE_TIMEOUT, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 const UNFINISHED_OF_BEFORE: &str = "
@@ -170,6 +216,19 @@ async fn run(migrator: &Migrator, set: &'static str, connection: &mut PgConnecti
 pub async fn ensure_current(pool: &PgPool) -> Result<(), DatabaseError> {
     let missing = missing(&mut *pool.acquire().await?).await?;
     if missing.is_empty() { Ok(()) } else { Err(DatabaseError::Behind { missing }) }
+}
+
+/// Checks that the database takes writes: it is no standby, and nobody has made it read-only, as hosts do when its disk
+/// is nearly full.
+///
+/// # Errors
+/// [`DatabaseError::ReadOnly`].
+pub async fn ensure_writable(pool: &PgPool) -> Result<(), DatabaseError> {
+    let is_writable: bool =
+        sqlx::query_scalar("select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'")
+            .fetch_one(pool)
+            .await?;
+    if is_writable { Ok(()) } else { Err(DatabaseError::ReadOnly) }
 }
 
 /// What a unique, check or foreign key violation was about, for the constraints that code reacts to.

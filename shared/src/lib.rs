@@ -19,6 +19,7 @@ pub mod images;
 pub mod jobs;
 pub mod ledger;
 mod link_signature;
+pub mod liveness;
 mod loopback;
 pub mod mail;
 pub mod notification;

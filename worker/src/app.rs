@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shared::jobs::{self, Job, Queue};
+use shared::liveness::Liveness;
 use shared::telemetry::{watch_ledger, watch_process, watch_queues, watch_sizes};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -52,7 +53,7 @@ pub async fn run(state: WorkerState, settings: Settings, stop: impl Future<Outpu
     let stopping = CancellationToken::new();
     let mut loops = spawn_loops(&state, &stopping);
     let steps = Queue::ALL.map(|queue| step(queue, &state)).into();
-    let ended = attend_queues(state.pool.clone(), settings, steps, async {
+    let ended = attend_queues(state.pool.clone(), settings, &state.liveness, steps, async {
         let ended = tokio::select! {
             () = stop => Ok(()),
             Some(ended) = loops.join_next() => Err(ended.map_or_else(RunError::Broke, RunError::Ended)),
@@ -92,13 +93,13 @@ fn spawn_loops(state: &WorkerState, stopping: &CancellationToken) -> JoinSet<&'s
         "housekeeping"
     });
     let pool = || state.pool.clone();
-    watch(&mut loops, stopping, "queue gauges", watch_queues(pool()));
-    watch(&mut loops, stopping, "process gauges", watch_process(pool()));
-    watch(&mut loops, stopping, "database gauges", watch_sizes(pool()));
-    watch(&mut loops, stopping, "ledger gauges", watch_ledger(pool(), state.anomalies));
-    let clock = state.clock.clone();
-    let pool = pool();
-    watch(&mut loops, stopping, "clock", async move { clock.follow(pool).await });
+    let pulse = |name| state.liveness.register(name);
+    watch(&mut loops, stopping, "queue gauges", watch_queues(pool(), pulse("queue gauges")));
+    watch(&mut loops, stopping, "process gauges", watch_process(pool(), pulse("process gauges")));
+    watch(&mut loops, stopping, "database gauges", watch_sizes(pool(), pulse("database gauges")));
+    watch(&mut loops, stopping, "ledger gauges", watch_ledger(pool(), state.anomalies, pulse("ledger gauges")));
+    let (clock, pool, pulse) = (state.clock.clone(), pool(), pulse("clock"));
+    watch(&mut loops, stopping, "clock", async move { clock.follow(pool, pulse).await });
     loops
 }
 
@@ -124,10 +125,11 @@ fn watch(
 pub async fn attend_queues(
     pool: PgPool,
     settings: Settings,
+    liveness: &Liveness,
     steps: Vec<Step>,
     stop: impl Future<Output = Result<(), RunError>>,
 ) -> Result<(), RunError> {
-    let process = Process::new(pool, settings);
+    let process = Process::new(pool, settings, liveness.clone());
     let stopping = CancellationToken::new();
     let mut workers = JoinSet::new();
     for step in steps {

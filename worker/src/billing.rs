@@ -14,7 +14,6 @@ use shared::telemetry::names;
 use shared::telemetry::trace::StepTrace;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -24,6 +23,9 @@ use crate::state::WorkerState;
 const EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether it is time for the daily look, and how old the oldest event is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Longest a round takes while each of its calls is slow, and a look through a month of events.
+const ROUND_TIME_MAX: Duration = Duration::from_mins(5);
+const LOOK_TIME_MAX: Duration = Duration::from_mins(30);
 /// Events followed up at once; each takes up to three calls.
 const EVENTS_AT_ONCE: i64 = 8;
 /// Grants and debts of one round; what is left waits for the next.
@@ -36,28 +38,26 @@ const WAIT_MAX: Duration = Duration::from_hours(1);
 /// Works until told to stop; a database or provider that fails is waited for.
 pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
     let rounds = async {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let pulse = state.liveness.register("billing");
         loop {
-            ticks.tick().await;
-            if let Err(error) = round(&state).await {
+            if let Err(error) = pulse.during(ROUND_TIME_MAX, round(&state)).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "a round of billing failed; the next repeats it"
                 );
             }
+            pulse.rest(EVERY).await;
         }
     };
     // On its own: it may list a month of events, and keeps nobody waiting who pays now.
     let looks = async {
-        let mut ticks = interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let pulse = state.liveness.register("billing looks");
         loop {
-            ticks.tick().await;
-            recover(&state).await;
+            pulse.during(LOOK_TIME_MAX, recover(&state)).await;
             if let Err(error) = show_oldest(&state.pool).await {
                 tracing::warn!(%error, "the oldest event could not be found");
             }
+            pulse.rest(LOOK_EVERY).await;
         }
     };
     stop.run_until_cancelled(async { tokio::join!(rounds, looks) }).await;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use apalis_core::backend::ext::poll_strategy::{PollSnapshot, PollStrategy};
 use apalis_postgres::Pubsub;
 use futures::StreamExt;
+use shared::liveness::Pulse;
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 
 /// Notifications taken in one poll; the rest wait for the next one, which is asked for at once.
@@ -25,14 +26,15 @@ pub(crate) struct Doorbell {
     maker: Pubsub,
     bell: Option<Pubsub>,
     echo: Option<Pin<Box<Sleep>>>,
+    pulse: Pulse,
 }
 
 impl Doorbell {
     /// Looks every `tick` and whenever `bell` rings. Must be made inside a tokio runtime.
-    pub(crate) fn new(tick: Duration, bell: Pubsub) -> Self {
+    pub(crate) fn new(tick: Duration, bell: Pubsub, pulse: Pulse) -> Self {
         let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { tick, maker: bell.clone(), bell: Some(bell), echo: None }
+        Self { tick, maker: bell.clone(), bell: Some(bell), echo: None, pulse }
     }
 
     /// Whether the bell has rung since it was last asked.
@@ -76,7 +78,7 @@ impl PollStrategy for Doorbell {
             self.echo = None;
             fired = true;
         }
-        if !fired {
+        if !fired || !self.pulse.beat() {
             return Poll::Pending;
         }
         // One more poll: this one may only end the fetch that was under way.

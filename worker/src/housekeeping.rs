@@ -8,26 +8,26 @@ use shared::queue_housekeeping::kill_overdue;
 use shared::retention::{self, CleanupError, Report};
 use shared::telemetry::names;
 use sqlx::PgPool;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::state::WorkerState;
 
 /// How often overdue locks and deleted pictures are looked for, and whether it is time to clean up.
 const EVERY: Duration = Duration::from_mins(1);
+/// Longest one cleaning up takes; what is left waits for the next.
+const CLEAN_UP_TIME_MAX: Duration = Duration::from_hours(1);
 /// Longer than any step may take and wait, together.
 pub const LOCK_MAX: Duration = Duration::from_mins(10);
 
 /// Keeps house until `stop`.
 pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let pulse = state.liveness.register("housekeeping");
+    loop {
         let work = async {
             if let Err(error) = free_locks(&state.pool, LOCK_MAX).await {
                 tracing::warn!(%error, "overdue locks could not be looked for");
             }
-            if let Err(error) = clean_up(&state).await {
+            if let Err(error) = pulse.during(CLEAN_UP_TIME_MAX, clean_up(&state)).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "cleaning up failed; the next round goes on");
             }
@@ -35,7 +35,13 @@ pub(crate) async fn run(state: WorkerState, stop: CancellationToken) {
                 tracing::warn!(%error, "the age of the last cleaning up could not be read");
             }
         };
-        stop.run_until_cancelled(work).await;
+        let turn = async {
+            work.await;
+            pulse.rest(EVERY).await;
+        };
+        if stop.run_until_cancelled(turn).await.is_none() {
+            return;
+        }
     }
 }
 

@@ -61,9 +61,10 @@ async fn run() -> anyhow::Result<()> {
     }
     db::ensure_current(&pool).await?;
     recovery::ensure_none(&pool).await?;
-    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Worker)?;
-    metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
     let state = WorkerState::from_config(&config, pool, Clock::system())?;
+    telemetry::serve_metrics(config.metrics_bind, telemetry::Program::Worker, &state.liveness)?;
+    metrics::gauge!(telemetry::names::WEBHOOKS_EXPECTED).set(if config.webhooks_enabled { 1.0 } else { 0.0 });
+    state.liveness.exit_when_stalled();
     let settings = Settings { concurrency: config.worker_concurrency, ..Settings::default() };
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;

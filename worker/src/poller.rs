@@ -27,6 +27,7 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 pub async fn run(state: WorkerState, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     let mut bell = None;
+    let pulse = state.liveness.register("poller");
     while !stop.is_cancelled() {
         if bell.is_none() {
             bell = listen(&state).await;
@@ -37,10 +38,11 @@ pub async fn run(state: WorkerState, stop: CancellationToken) {
             FAILURE_PAUSE
         });
         let full = under_way.len() >= AT_ONCE;
+        pulse.turn().await;
         tokio::select! {
             () = stop.cancelled() => return,
             _ = under_way.join_next(), if full => {}
-            () = tokio::time::sleep(pause), if !full => {}
+            () = tokio::time::sleep(pause) => {}
             () = rung(&mut bell), if !full => {}
         }
     }

@@ -16,6 +16,7 @@ use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use apalis_postgres::{Config, PostgresStorage, Pubsub};
+use shared::liveness::{Liveness, Pulse};
 use shared::{queue_housekeeping, retry};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -82,6 +83,7 @@ pub enum QueueError {
 pub(crate) struct Process {
     pub(crate) pool: PgPool,
     pub(crate) settings: Settings,
+    pub(crate) liveness: Liveness,
     /// Starts the name of every worker of this process and of no other: host, pid and a random part.
     pub(crate) prefix: String,
     pub(crate) under_way: TaskTracker,
@@ -90,10 +92,10 @@ pub(crate) struct Process {
 
 impl Process {
     /// A process under a name that no other has had or will have.
-    pub(crate) fn new(pool: PgPool, settings: Settings) -> Self {
+    pub(crate) fn new(pool: PgPool, settings: Settings, liveness: Liveness) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let prefix = format!("{}-{}-{}", host.trim(), std::process::id(), Uuid::new_v4().simple());
-        Self { pool, settings, prefix, under_way: TaskTracker::new(), cut: CancellationToken::new() }
+        Self { pool, settings, liveness, prefix, under_way: TaskTracker::new(), cut: CancellationToken::new() }
     }
 
     fn fence(&self, step: Step) -> Fence {
@@ -115,10 +117,11 @@ impl Process {
     pub(crate) async fn attend(self, step: Step, stop: CancellationToken) -> Result<(), QueueError> {
         let queue = step.name();
         let fence = self.fence(step);
+        let pulse = self.liveness.register(queue);
         let mut short_lives = 0;
         for restarts in 0_u64.. {
             let born = Instant::now();
-            let reason = match self.live(&fence, restarts, &stop).await {
+            let reason = match self.live(&fence, &pulse, restarts, &stop).await {
                 _ if stop.is_cancelled() => return Ok(()),
                 Ok(()) => "it ended by itself".to_owned(),
                 Err(reason) => reason,
@@ -128,7 +131,7 @@ impl Process {
                 return Err(QueueError::Died { queue, lives: short_lives, reason });
             }
             tracing::warn!(queue, restarts, reason, "the queue's worker died and is restarted");
-            if stop.run_until_cancelled(tokio::time::sleep(retry::delay(short_lives))).await.is_none() {
+            if stop.run_until_cancelled(pulse.rest(retry::delay(short_lives))).await.is_none() {
                 return Ok(());
             }
         }
@@ -136,13 +139,19 @@ impl Process {
     }
 
     /// One life of a worker: until it dies, or until `stop` and its jobs have ended.
-    async fn live(&self, fence: &Fence, restarts: u64, stop: &CancellationToken) -> Result<(), String> {
+    async fn live(&self, fence: &Fence, pulse: &Pulse, restarts: u64, stop: &CancellationToken) -> Result<(), String> {
         let name = format!("{}-{}-{restarts}", self.prefix, fence.step.name());
-        let monitor = self.monitor(name, fence.clone());
+        let monitor = self.monitor(name, fence.clone(), pulse.clone());
         let context = monitor.context();
         let running = monitor.run();
         tokio::pin!(running);
-        let ended = match stop.run_until_cancelled(&mut running).await {
+        let living = async {
+            tokio::select! {
+                ended = &mut running => ended,
+                () = self.beat_while_full(fence, pulse) => unreachable!("it never ends"),
+            }
+        };
+        let ended = match stop.run_until_cancelled(living).await {
             Some(ended) => ended,
             None => {
                 // Sets a flag and wakes the worker; it cannot fail in this version.
@@ -154,12 +163,22 @@ impl Process {
         ended.map_err(|error| error.to_string().trim_end().lines().last().unwrap_or_default().trim().to_owned())
     }
 
-    fn monitor(&self, name: String, fence: Fence) -> Monitor {
+    /// Reports for a worker that looks for no jobs because as many as may are under way, each within its own time.
+    async fn beat_while_full(&self, fence: &Fence, pulse: &Pulse) {
+        loop {
+            tokio::time::sleep(self.settings.tick).await;
+            if fence.slots.available_permits() == 0 {
+                pulse.turn().await;
+            }
+        }
+    }
+
+    fn monitor(&self, name: String, fence: Fence, pulse: Pulse) -> Monitor {
         let (pool, settings) = (self.pool.clone(), self.settings.clone());
         Monitor::new().register(move |_| {
             let queue = fence.step.name();
             let storage = PostgresStorage::<Payload>::new(&pool).with_config(config(queue, &settings));
-            let doorbell = Doorbell::new(settings.tick, Pubsub::new(pool.clone(), queue.to_owned()));
+            let doorbell = Doorbell::new(settings.tick, Pubsub::new(pool.clone(), queue.to_owned()), pulse.clone());
             let fence = fence.clone();
             WorkerBuilder::new(name.as_str())
                 .backend(WithCodec::new(PollWith::new(storage, doorbell), PayloadCodec))

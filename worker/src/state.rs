@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::images::{self, FetchError, ImageStore, InputFetcher, StoreError};
 use shared::ledger::Thresholds;
+use shared::liveness::Liveness;
 use shared::mail::{MailSetupError, Mailer};
 use shared::notification::Notify;
 use shared::retention;
@@ -42,6 +43,8 @@ pub struct WorkerState {
     pub anomalies: Thresholds,
     /// How long pictures are kept.
     pub retention: retention::Settings,
+    /// The loops of this process.
+    pub liveness: Liveness,
 }
 
 /// Why no state can be made of the settings.
@@ -80,6 +83,7 @@ impl WorkerState {
             mailer: config.mail.as_ref().map(|mail| Mailer::new(mail, &config.public_url)).transpose()?,
             anomalies: config.anomalies,
             retention: config.retention,
+            liveness: Liveness::default(),
             pool,
             clock,
         })

@@ -20,7 +20,8 @@ const BATCH: usize = 100;
 /// What is under way then is dropped: its lease expires and another sweeper takes it up.
 pub async fn run(state: WorkerState, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    let pulse = state.liveness.register("sweeper");
+    while stop.run_until_cancelled(pulse.rest(EVERY)).await.is_some() {
         while under_way.try_join_next().is_some() {}
         if let Err(error) = sweep(&state, &mut under_way).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the sweep failed");

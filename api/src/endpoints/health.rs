@@ -1,4 +1,4 @@
-//! `/livez`: the process runs. `/readyz`: it can do its work.
+//! `/livez`: the process runs, and so does each of its loops. `/readyz`: it can do its work.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::registry::{MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object, OpenApi};
-use shared::db;
+use shared::db::{self, DatabaseError};
 
 use super::{Tag, json_answer, responses};
 use crate::error::{ApiError, Code};
@@ -31,29 +31,38 @@ struct Health {
 impl HealthApi {
     /// Whether the process runs
     ///
-    /// Asks nothing of anything else: a failing answer means that the process should be restarted.
+    /// Fails when one of the process's loops has not completed a turn for a minute, and names it: the process should be
+    /// restarted. A database that is away does not fail it.
     #[oai(path = "/livez", method = "get", operation_id = "find_liveness")]
-    async fn find_liveness(&self) -> LiveAnswer {
-        LiveAnswer
+    async fn find_liveness(&self, state: Data<&ApiState>) -> Result<LiveAnswer, ApiError> {
+        state.liveness.problem().map_or(Ok(LiveAnswer), |problem| Err(ApiError::Unhealthy(problem)))
     }
 
     /// Whether it can work
     ///
-    /// The database answers and has every migration that this release needs, and the process is not about to stop.
+    /// The database answers, takes writes and has every migration that this release needs, and the process is not about to
+    /// stop.
     #[oai(path = "/readyz", method = "get", operation_id = "find_readiness")]
     async fn find_readiness(&self, state: Data<&ApiState>) -> Result<ReadyAnswer, ApiError> {
         if state.stopping.is_begun() {
             return Err(ApiError::unavailable(IsStopping));
         }
-        match tokio::time::timeout(READY_TIMEOUT, db::ensure_current(&state.pool)).await {
-            Ok(Ok(())) => Ok(ReadyAnswer),
-            Ok(Err(error)) => Err(ApiError::unavailable(error)),
-            Err(elapsed) => Err(ApiError::unavailable(elapsed)),
-        }
+        let checks = async {
+            db::ensure_current(&state.pool).await?;
+            db::ensure_writable(&state.pool).await
+        };
+        let unready = match tokio::time::timeout(READY_TIMEOUT, checks).await {
+            Ok(Ok(())) => return Ok(ReadyAnswer),
+            // Names what is missing; what the driver says may name hosts.
+            Ok(Err(error @ (DatabaseError::Behind { .. } | DatabaseError::ReadOnly))) => error.to_string(),
+            Ok(Err(error)) => return Err(ApiError::unavailable(error)),
+            Err(_) => format!("the database has not answered for {} s", READY_TIMEOUT.as_secs()),
+        };
+        Err(ApiError::Unhealthy(unready))
     }
 }
 
-/// 200: the process runs.
+/// 200: the process and all its loops run.
 struct LiveAnswer;
 
 /// 200: it can work.
@@ -77,7 +86,10 @@ impl IntoResponse for ReadyAnswer {
 
 impl ApiResponse for LiveAnswer {
     fn meta() -> MetaResponses {
-        responses(json_answer(200, "The process runs.", Health::schema_ref(), vec![]), &[])
+        responses(
+            json_answer(200, "The process and all its loops run.", Health::schema_ref(), vec![]),
+            &[Code::Unavailable],
+        )
     }
 
     fn register(registry: &mut Registry) {

@@ -104,6 +104,9 @@ pub(crate) enum ApiError {
     QueueFull,
     #[error("a part of the service does not answer at present")]
     Unavailable { retry_after: Duration, source: Cause },
+    /// A health check failed; `0` says which.
+    #[error("{0}")]
+    Unhealthy(String),
 }
 
 fn counted(faults: &[Fault]) -> String {
@@ -145,7 +148,7 @@ impl ApiError {
             Self::TooManyGenerations { .. } => Code::TooManyGenerations,
             Self::Internal(_) => Code::InternalError,
             Self::QueueFull => Code::QueueFull,
-            Self::Unavailable { .. } => Code::Unavailable,
+            Self::Unavailable { .. } | Self::Unhealthy(_) => Code::Unavailable,
         }
     }
 
@@ -155,6 +158,7 @@ impl ApiError {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => Some(*retry_after),
             Self::TooManyGenerations { .. } => Some(OPEN_RETRY),
             Self::QueueFull => Some(QUEUE_RETRY),
+            Self::Unhealthy(_) => Some(UNAVAILABLE_RETRY),
             _ => None,
         }
     }
@@ -186,10 +190,10 @@ impl From<sqlx::Error> for ApiError {
 }
 
 /// Whether an SQLSTATE tells of the server's state and not of the statement: connection lost, resources short,
-/// stopping or timed out, deadlocked or locked for too long.
+/// stopping or timed out, read-only (a standby, or a full disk), deadlocked or locked for too long.
 fn is_passing(sqlstate: &str) -> bool {
     ["08", "53", "57"].iter().any(|class| sqlstate.starts_with(class))
-        || ["40001", "40P01", "55P03"].contains(&sqlstate)
+        || ["25006", "40001", "40P01", "55P03"].contains(&sqlstate)
 }
 
 impl From<AcceptError> for ApiError {
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_server_that_stops_or_is_crowded_is_no_mistake_of_ours() {
-        assert!(["08006", "53300", "57014", "57P01", "40P01", "55P03"].into_iter().all(is_passing));
+        assert!(["08006", "25006", "53100", "53300", "57014", "57P01", "40P01", "55P03"].into_iter().all(is_passing));
         assert!(!["23505", "23514", "22003", "42501", "42P01", "XX000", ""].into_iter().any(is_passing));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use shared::generation;
+use shared::liveness::Pulse;
 use sqlx::PgPool;
-use tokio::time::MissedTickBehavior;
 
 /// How old the snapshot may become.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
@@ -40,14 +40,12 @@ impl Backlog {
     }
 
     /// Refreshes the snapshot for as long as it is polled. While the database does not answer, the last one stands.
-    pub(crate) async fn follow(&self, pool: &PgPool) {
-        let mut ticks = tokio::time::interval(REFRESH_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub(crate) async fn follow(&self, pool: &PgPool, pulse: Pulse) {
         loop {
-            ticks.tick().await;
             if let Err(error) = self.refresh(pool).await {
                 tracing::warn!(%error, "the queue could not be counted");
             }
+            pulse.rest(REFRESH_EVERY).await;
         }
     }
 }

@@ -28,6 +28,8 @@ mod observation;
 mod problems;
 mod quote_bounds;
 mod quotes;
+mod read_only;
+mod silence;
 mod stopping;
 mod strange_rows;
 mod tokens;

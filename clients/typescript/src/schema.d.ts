@@ -427,7 +427,8 @@ export interface paths {
         };
         /**
          * Whether the process runs
-         * @description Asks nothing of anything else: a failing answer means that the process should be restarted.
+         * @description Fails when one of the process's loops has not completed a turn for a minute, and names it: the process should be
+         *     restarted. A database that is away does not fail it.
          */
         get: operations["find_liveness"];
         put?: never;
@@ -447,7 +448,8 @@ export interface paths {
         };
         /**
          * Whether it can work
-         * @description The database answers and has every migration that this release needs, and the process is not about to stop.
+         * @description The database answers, takes writes and has every migration that this release needs, and the process is not about to
+         *     stop.
          */
         get: operations["find_readiness"];
         put?: never;
@@ -5775,7 +5777,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The process runs. */
+            /** @description The process and all its loops run. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5805,6 +5807,28 @@ export interface operations {
                      *       "detail": "too many requests",
                      *       "instance": "/livez",
                      *       "code": "rate-limited",
+                     *       "request_id": "5c3a9d0e7b1f4c62"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before trying again. */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/unavailable",
+                     *       "title": "Temporarily unavailable",
+                     *       "status": 503,
+                     *       "detail": "a part of the service does not answer at present",
+                     *       "instance": "/livez",
+                     *       "code": "unavailable",
                      *       "request_id": "5c3a9d0e7b1f4c62"
                      *     }
                      */

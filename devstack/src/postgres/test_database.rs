@@ -16,6 +16,8 @@ use super::{Cluster, PostgresError, Purpose, Service, TEST_SERVER_VARIABLE};
 
 /// Most connections of one of its pools.
 const POOL_MAX: u32 = 8;
+/// Longest their server may leave a question unanswered.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Databases of tests that were killed are dropped once they are older than this.
 const LEFT_OVER: Duration = Duration::from_hours(6);
 const PREFIX: &str = "shootx_test_";
@@ -147,7 +149,7 @@ impl Drop for TestDatabase {
 }
 
 fn service_pool(url: String, name: &str) -> PgPool {
-    let settings = Database { url: SecretString::from(url), pool_max: POOL_MAX };
+    let settings = Database { url: SecretString::from(url), pool_max: POOL_MAX, silence_max: SILENCE_MAX };
     shared::db::pool(&settings, name).expect("URLs of test databases are well-formed")
 }
 

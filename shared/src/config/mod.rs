@@ -93,6 +93,8 @@ pub struct Database {
     pub url: SecretString,
     /// Most connections this process opens.
     pub pool_max: u32,
+    /// Longest the server may leave a question unanswered; then the connection is closed.
+    pub silence_max: Duration,
 }
 
 #[derive(Clone, Debug)]

@@ -88,6 +88,12 @@ impl Database {
             url: SecretString::from(chosen.unwrap_or_default()),
             pool_max: reader
                 .parsed("DATABASE_POOL_MAX", "a number from 2 to 200", "10", |text| rules::between(text, 2, 200)),
+            silence_max: Duration::from_secs(reader.parsed(
+                "DATABASE_SILENCE_SECONDS",
+                "a number from 1 to 20",
+                "15",
+                |text| rules::between(text, 1, 20),
+            )),
         }
     }
 }

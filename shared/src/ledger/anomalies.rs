@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::anomaly::{Anomaly, AnomalyKind, Thresholds};
-use super::reconcile::{allow_reading, differences};
+use super::reconcile::{connect_for_reading, differences};
 
 /// How often the books are read: all of them, so not often.
 pub const READ_EVERY: Duration = Duration::from_mins(10);
@@ -58,8 +58,8 @@ pub struct Books {
 /// # Errors
 /// Whatever the database says; then nothing is written, and the reading is still due.
 pub async fn read_books(pool: &PgPool, thresholds: &Thresholds) -> Result<Vec<Anomaly>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    allow_reading(&mut tx).await?;
+    let mut connection = connect_for_reading(pool).await?;
+    let mut tx = connection.begin().await?;
     if !begin(&mut tx).await? {
         return Ok(Vec::new());
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
+
+use crate::db;
 
 /// How long one statement may take that reads all of the books.
 const READ_TIME_MAX: Duration = Duration::from_mins(5);
@@ -29,8 +31,8 @@ pub struct Difference {
 /// # Errors
 /// Whatever the database says.
 pub async fn reconcile(pool: &PgPool) -> Result<Vec<Difference>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    allow_reading(&mut tx).await?;
+    let mut connection = connect_for_reading(pool).await?;
+    let mut tx = connection.begin().await?;
     let found = differences(&mut tx).await?;
     tx.commit().await?;
     Ok(found)
@@ -40,10 +42,7 @@ pub(super) async fn differences(connection: &mut PgConnection) -> Result<Vec<Dif
     sqlx::query_file_as!(Difference, "src/ledger/reconcile.sql").fetch_all(connection).await
 }
 
-/// Gives the statements of this transaction the time that a reading of all books takes.
-pub(super) async fn allow_reading(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", READ_TIME_MAX.as_millis().to_string())
-        .fetch_one(connection)
-        .await?;
-    Ok(())
+/// A connection whose statements have the time that a reading of all books takes.
+pub(super) async fn connect_for_reading(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    db::connect_for_long(pool, READ_TIME_MAX).await
 }

@@ -1,8 +1,8 @@
 //! SQL: outputs that are older than their user's plans, or the setting, keep them.
 
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 
-use super::scan::begin_long;
+use super::scan::connect_for_long;
 use super::{Amount, PLAN_GRACE, in_batches, seconds};
 
 /// Notes the outputs of generations past their time for removal, and takes them out of the rows that name them. Goes on
@@ -69,7 +69,8 @@ async fn expire_batch(pool: &PgPool, days: u32, limit: i64) -> Result<i64, sqlx:
 
 /// What [`expire`] would note now.
 pub(super) async fn count(pool: &PgPool, days: u32) -> Result<Amount, sqlx::Error> {
-    let mut tx = begin_long(pool).await?;
+    let mut connection = connect_for_long(pool).await?;
+    let mut tx = connection.begin().await?;
     let due = sqlx::query!(
         r#"
         select count(*) as "objects!", coalesce(sum(size_bytes), 0)::bigint as "bytes!"

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::place::Place;
 use super::{Amount, CleanupError, INPUTS_KEPT, Kind, Mode, ORPHANS_KEPT, Report, seconds};
+use crate::db;
 use crate::images::{ImageStore, Listed, StoreError};
 
 /// Pages that a look or an operator reads at most: a million objects.
@@ -119,7 +120,8 @@ async fn unreferenced(
         return Ok(Vec::new());
     }
     let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    let mut tx = begin_long(pool).await?;
+    let mut connection = connect_for_long(pool).await?;
+    let mut tx = connection.begin().await?;
     let found = sqlx::query_file!(
         "src/retention/unreferenced.sql",
         &candidates.paths,
@@ -140,13 +142,9 @@ async fn unreferenced(
     ])
 }
 
-/// A transaction for one statement that reads more than the session's time allows.
-pub(super) async fn begin_long(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", LONG_TIME_MAX.as_millis().to_string())
-        .fetch_one(&mut *tx)
-        .await?;
-    Ok(tx)
+/// A connection for a statement that reads more than the session's time allows.
+pub(super) async fn connect_for_long(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    db::connect_for_long(pool, LONG_TIME_MAX).await
 }
 
 async fn stored_cursor(pool: &PgPool) -> Result<Option<String>, sqlx::Error> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 use sqlx::PgPool;
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::names;
+use crate::liveness::Pulse;
 
 /// How often connections are counted, and the process itself is looked at.
 const POOL_EVERY: Duration = Duration::from_secs(5);
@@ -14,31 +14,27 @@ const POOL_EVERY: Duration = Duration::from_secs(5);
 const SIZES_EVERY: Duration = Duration::from_mins(1);
 
 /// Keeps the gauges of the pool and of the process current for as long as it lives.
-pub async fn watch_process(pool: PgPool) {
+pub async fn watch_process(pool: PgPool, pulse: Pulse) {
     let process = metrics_process::Collector::default();
     process.describe();
-    let mut ticks = interval(POOL_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
         process.collect();
         let (open, idle) = (f64::from(pool.size()), count(pool.num_idle()));
         gauge!(names::POOL_CONNECTIONS, "state" => "idle").set(idle);
         gauge!(names::POOL_CONNECTIONS, "state" => "used").set((open - idle).max(0.0));
         gauge!(names::POOL_CONNECTIONS_MAX).set(f64::from(pool.options().get_max_connections()));
+        pulse.rest(POOL_EVERY).await;
     }
 }
 
 /// Keeps the sizes of the database current for as long as the process lives. While it cannot be reached they keep their
 /// last values.
-pub async fn watch_sizes(pool: PgPool) {
-    let mut ticks = interval(SIZES_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+pub async fn watch_sizes(pool: PgPool, pulse: Pulse) {
     loop {
-        ticks.tick().await;
         if let Err(error) = show_sizes(&pool).await {
             tracing::warn!(%error, "the database could not be measured");
         }
+        pulse.rest(SIZES_EVERY).await;
     }
 }
 

@@ -4,24 +4,23 @@ use std::time::Duration;
 
 use metrics::{counter, gauge};
 use sqlx::PgPool;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::names;
+use crate::db::LONG_TIME_MAX;
 use crate::ledger::{self, Anomaly, AnomalyKind, Books, READ_EVERY, Thresholds};
+use crate::liveness::Pulse;
 
 /// How often a worker looks at what was found, and whether the books are due to be read.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Keeps the gauges current for as long as the process lives, and has the books read when they are due. While the
 /// database cannot be reached the gauges keep their last values.
-pub async fn watch_ledger(pool: PgPool, thresholds: Thresholds) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+pub async fn watch_ledger(pool: PgPool, thresholds: Thresholds, pulse: Pulse) {
     let mut rests_until = None;
     loop {
-        let now = ticks.tick().await;
-        if rests_until.is_none_or(|until| until <= now)
-            && let Err(error) = report_anomalies(&pool, &thresholds).await
+        if rests_until.is_none_or(|until| until <= Instant::now())
+            && let Err(error) = pulse.during(LONG_TIME_MAX, report_anomalies(&pool, &thresholds)).await
         {
             // Books that cannot be read in time are not read again and again.
             tracing::warn!(%error, "the books could not be read");
@@ -30,6 +29,7 @@ pub async fn watch_ledger(pool: PgPool, thresholds: Thresholds) {
         if let Err(error) = show_books(&pool).await {
             tracing::warn!(%error, "anomalies could not be counted");
         }
+        pulse.rest(LOOK_EVERY).await;
     }
 }
 

@@ -104,6 +104,8 @@ pub const DATABASE_BYTES: &str = "shootx_database_bytes";
 pub const WAL_BYTES_TOTAL: &str = "shootx_wal_bytes_total";
 /// Labels: none.
 pub const TLS_CERTIFICATE_NOT_AFTER_SECONDS: &str = "shootx_tls_certificate_not_after_seconds";
+/// Labels: `loop`.
+pub const LOOP_AGE_SECONDS: &str = "shootx_loop_age_seconds";
 /// Labels: `version`.
 pub const BUILD_INFO: &str = "shootx_build_info";
 
@@ -229,5 +231,6 @@ fn describe_database() {
         Unit::Seconds,
         "When the certificate of TLS_CERT ends, in seconds since 1970"
     );
+    describe_gauge!(LOOP_AGE_SECONDS, Unit::Seconds, "How long ago a loop of this process completed a turn, by loop");
     describe_gauge!(BUILD_INFO, "1, labelled with what runs");
 }

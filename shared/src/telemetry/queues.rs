@@ -8,22 +8,21 @@ use sqlx::PgPool;
 
 use super::names;
 use crate::jobs::{self, Depth, Queue};
+use crate::liveness::Pulse;
 
 /// How often the queue's table is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the queue gauges current for as long as the process lives. While the database cannot be reached they
 /// keep their last values.
-pub async fn watch_queues(pool: PgPool) {
+pub async fn watch_queues(pool: PgPool, pulse: Pulse) {
     let mut seen = HashSet::new();
-    let mut ticks = tokio::time::interval(COUNT_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
         match jobs::queue_depth(&pool).await {
             Ok(depths) => record(&depths, &mut seen),
             Err(error) => tracing::warn!(%error, "the queues could not be counted"),
         }
+        pulse.rest(COUNT_EVERY).await;
     }
 }
 

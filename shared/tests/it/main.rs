@@ -16,3 +16,4 @@ mod projects;
 mod runpod;
 mod signup;
 mod written_bounds;
+mod silence;

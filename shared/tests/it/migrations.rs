@@ -1,5 +1,7 @@
 //! `migrate` makes the schema, in every kind of project, once, and one caller at a time.
 
+use std::time::Duration;
+
 use devstack::postgres::TestDatabase;
 use shared::config::Database;
 use shared::db::{self, DatabaseError, MIGRATOR};
@@ -133,6 +135,6 @@ async fn sessions_of_a_service_are_bounded_and_named() {
 
 /// The pool that the API would open on this database.
 fn service_pool(database: &TestDatabase) -> sqlx::PgPool {
-    let settings = Database { url: database.api_url().into(), pool_max: 2 };
+    let settings = Database { url: database.api_url().into(), pool_max: 2, silence_max: Duration::from_secs(15) };
     db::pool(&settings, "shootx-test").unwrap()
 }

@@ -10,6 +10,7 @@ use shared::config::Database;
 use shared::db;
 use shared::ids::GenerationId;
 use shared::jobs::{self, Job, Queue};
+use shared::liveness::Liveness;
 use shootx_worker::app::{RunError, attend_queues};
 use shootx_worker::fence::{Step, StepResult};
 use shootx_worker::queue::Settings;
@@ -132,9 +133,9 @@ impl Bench {
 
 /// With a pool and grants as a worker process has them.
 async fn attend(url: String, settings: Settings, step: Step, stop: CancellationToken) -> Result<(), RunError> {
-    let database = Database { url: SecretString::from(url), pool_max: POOL_MAX };
+    let database = Database { url: SecretString::from(url), pool_max: POOL_MAX, silence_max: Duration::from_secs(15) };
     let pool = db::pool(&database, "worker").unwrap();
-    attend_queues(pool, settings, vec![step], async move {
+    attend_queues(pool, settings, &Liveness::default(), vec![step], async move {
         stop.cancelled().await;
         Ok(())
     })

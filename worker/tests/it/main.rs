@@ -29,6 +29,7 @@ mod processes;
 mod recovery;
 mod results;
 mod scans;
+mod silence;
 mod stopping;
 mod store_refusals;
 mod traces;

@@ -12,6 +12,7 @@ use devstack::client::{Answer, Client};
 use devstack::postgres::TestDatabase;
 use shared::clock::Clock;
 use shared::config::{Config, Process};
+use shared::liveness::Liveness;
 use shared::{db, ledger};
 use shootx_api::{ApiState, accept_on, listen, serve};
 use sqlx::PgPool;
@@ -26,6 +27,8 @@ pub(crate) use issuer::{
 pub(crate) use run::webhook_address;
 pub(crate) use wire::{Wire, request};
 
+/// Longest time between two turns of an API's loop, in tests.
+pub(crate) const LOOP_TURN_MAX: Duration = Duration::from_secs(10);
 /// What every new user is given.
 pub(crate) const WELCOME: i64 = 100;
 /// Signs webhook addresses first, and then an older one that is still accepted.
@@ -41,6 +44,7 @@ pub(crate) struct Stack {
     /// Where the local image store keeps its files.
     _images: TempDir,
     clock: Clock,
+    pub(crate) liveness: Liveness,
     /// What a process of its own is told.
     vars: BTreeMap<String, String>,
     api_pool: PgPool,
@@ -118,9 +122,10 @@ impl Stack {
         let acceptor = accept_on(listener, config.tls.as_ref(), &config.limits).unwrap();
         let api_pool = db::pool(&config.database, "shootx-api").unwrap();
         let clock = Clock::system();
-        let state = ApiState::new(&config, api_pool.clone(), clock.clone()).unwrap();
+        let liveness = Liveness::new(LOOP_TURN_MAX);
+        let state = ApiState::new(&config, api_pool.clone(), clock.clone()).unwrap().with_liveness(liveness.clone());
         let serving = tokio::spawn(async move { serve(state, acceptor, std::future::pending()).await.unwrap() });
-        Self { database, issuer, base, config, _images: images, clock, vars, api_pool, serving }
+        Self { database, issuer, base, config, _images: images, clock, liveness, vars, api_pool, serving }
     }
 
     /// Another process of the same deployment.

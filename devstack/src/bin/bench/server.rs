@@ -1,6 +1,7 @@
 //! A private Postgres, and databases in it that begin alike: our schema, users with credits. SQL.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use devstack::postgres::{Cluster, Purpose, Service, prepare};
@@ -114,7 +115,10 @@ impl Database {
     /// Connections as the API opens them, under a name of our own.
     pub(crate) fn api_pool(&self, pool_max: u32) -> anyhow::Result<PgPool> {
         let url = SecretString::from(self.service_url(Service::Api));
-        Ok(shared::db::pool(&shared::config::Database { url, pool_max }, "bench")?)
+        Ok(shared::db::pool(
+            &shared::config::Database { url, pool_max, silence_max: Duration::from_secs(15) },
+            "bench",
+        )?)
     }
 
     /// Looks at what is done in it, by the server, by ourselves and by `programs`.

@@ -10,7 +10,7 @@ use super::payment::{Paid, Reversal};
 use super::purchase::{self, Purchase};
 use super::stripe::{Invoice, Metadata, PaidBy, Payment, Session, Stripe};
 use super::undecided::{self, Reason};
-use super::{grant, lost_purchase, payment, subscription};
+use super::{customer, grant, lost_purchase, payment, subscription};
 use crate::db;
 use crate::ids::UserId;
 use crate::ledger::{EntryKind, NewEntry};
@@ -45,7 +45,7 @@ pub async fn apply(
         match reading {
             Ok(Reading::Done(outcome)) => return Ok(outcome),
             Ok(Reading::Overtaken) => {}
-            // Its user went while this was written: what belonged to her goes with her.
+            // The user was deleted while this was written, and their rows with them.
             Err(ApplyError::Database(error)) if db::is_foreign_key_violation(&error) => return Ok(Outcome::Orphaned),
             Err(error) => return Err(error),
         }
@@ -85,7 +85,7 @@ impl Desk<'_> {
         }
         purchase::end(&mut tx, purchase.purchase_id, state).await?;
         if let Some(customer) = &session.customer {
-            purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
+            customer::note(&mut tx, purchase.user_id, customer).await?;
         }
         tx.commit().await?;
         Ok(Reading::Done(Outcome::Applied))
@@ -118,12 +118,11 @@ impl Desk<'_> {
             return self.undecided(purchase, (&session.id, Reason::NoPayment), total).await;
         };
         let (paid_seen, paid) = self.read_payment(payment_id).await?;
-        let agreed = i64::from(purchase.amount_cents);
         if session.currency.as_deref() != Some(&purchase.currency) {
             return self.undecided(purchase, (&session.id, Reason::Currency), total).await;
         }
         // A charge in another currency brought what the checkout says.
-        if total != agreed || (paid.currency == purchase.currency && paid.charged != agreed) {
+        if total != i64::from(purchase.amount_cents) || (paid.currency == purchase.currency && paid.charged != total) {
             return self.undecided(purchase, (&session.id, Reason::Amount), total).await;
         }
         let mut tx = self.pool.begin().await?;
@@ -136,7 +135,7 @@ impl Desk<'_> {
         purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
         undecided::clear(&mut tx, &session.id).await?;
         if let Some(customer) = &session.customer {
-            purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
+            customer::note(&mut tx, purchase.user_id, customer).await?;
         }
         let entry_key = format!("purchase:{payment_id}");
         let entry = NewEntry {
@@ -153,13 +152,8 @@ impl Desk<'_> {
     }
 
     /// Leaves what was paid for a purchase to an operator. Nothing is credited.
-    async fn undecided(
-        self,
-        purchase: &Purchase,
-        object: (&str, Reason),
-        paid_cents: i64,
-    ) -> Result<Reading, ApplyError> {
-        undecided::note_paid(self.pool, purchase, object, paid_cents).await?;
+    async fn undecided(self, purchase: &Purchase, object: (&str, Reason), cents: i64) -> Result<Reading, ApplyError> {
+        undecided::note_paid(self.pool, purchase, object, cents).await?;
         Ok(Reading::Done(Outcome::Mismatch))
     }
 
@@ -190,7 +184,7 @@ impl Desk<'_> {
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
-        purchase::note_customer(&mut tx, purchase.user_id, &subscription.customer).await?;
+        customer::note(&mut tx, purchase.user_id, &subscription.customer).await?;
         let subscription_id = subscription::ensure(&mut tx, &purchase, id).await?;
         subscription::follow(&mut tx, subscription_id, &subscription).await?;
         subscription::tell_of_second(&mut tx, purchase.user_id).await?;
@@ -217,7 +211,7 @@ impl Desk<'_> {
             return Ok(Reading::Done(Outcome::Orphaned));
         };
         let paid = if invoice.status == "paid" {
-            if let Err(reason) = agrees(&invoice, &purchase) {
+            if let Err(reason) = undecided::agrees(&invoice, &purchase) {
                 return self.undecided(&purchase, (id, reason), invoice.settled_cents()).await;
             }
             Some(self.read_paid(&invoice).await?)
@@ -250,20 +244,20 @@ impl Desk<'_> {
             start: subscription::paid_from(&invoice),
         };
         grant::plan(&mut tx, &period).await?;
-        let Some((_, paid)) = read else {
-            tx.commit().await?;
-            return Ok(Reading::Done(Outcome::Applied));
-        };
-        payment::reverse(&mut tx, by.payment_id, Reversal::from(&paid)).await?;
+        if let Some((_, paid)) = &read {
+            payment::reverse(&mut tx, by.payment_id, Reversal::from(paid)).await?;
+        }
         tx.commit().await?;
-        self.unless_unclear(purchase.user_id, &paid).await
+        match read {
+            Some((_, paid)) => self.unless_unclear(purchase.user_id, &paid).await,
+            None => Ok(Reading::Done(Outcome::Applied)),
+        }
     }
 
     /// How an invoice that is as agreed was paid, and the payment where there is one.
     async fn read_paid<'i>(self, invoice: &'i Invoice) -> Result<(Paid<'i>, Option<(Seen, Payment)>), ApplyError> {
         match invoice.paid_by() {
-            PaidBy::One { payment_id, cents } => {
-                let charged_cents = i32::try_from(cents.clamp(0, invoice.settled_cents())).unwrap_or(i32::MAX);
+            PaidBy::One { payment_id, charged_cents } => {
                 Ok((Paid { payment_id, charged_cents }, Some(self.read_payment(payment_id).await?)))
             }
             // From the customer's balance, or past the provider: nothing can go back by it.
@@ -300,19 +294,4 @@ impl Desk<'_> {
         tx.commit().await?;
         self.unless_unclear(user_id, &paid).await
     }
-}
-
-/// Whether a paid invoice is for one period of the plan at the price it was bought for: what was paid, by whatever means,
-/// and what was taken from the customer's balance. What an operator bills besides brings no credits.
-fn agrees(invoice: &Invoice, purchase: &Purchase) -> Result<(), Reason> {
-    if !matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle")) {
-        return Err(Reason::Billing);
-    }
-    if invoice.currency != purchase.currency {
-        return Err(Reason::Currency);
-    }
-    if invoice.settled_cents() != i64::from(purchase.amount_cents) {
-        return Err(Reason::Amount);
-    }
-    if matches!(invoice.paid_by(), PaidBy::Several) { Err(Reason::SeveralPayments) } else { Ok(()) }
 }

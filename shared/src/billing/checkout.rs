@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use url::Url;
 use uuid::Uuid;
 
+use super::customer;
 use super::purchase::{self, Begun, Item, Purchase, PurchaseError};
 use super::stripe::{NewSession, Session, Stripe};
 use crate::ids::UserId;
@@ -92,7 +93,7 @@ async fn still_open(till: Till<'_>, purchase: &Purchase) -> Result<bool, Purchas
 }
 
 async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, PurchaseError> {
-    let customer_id = purchase::customer(till.pool, purchase).await?;
+    let customer_id = customer::find(till.pool, purchase).await?;
     let back = |outcome: &str| {
         let mut url = till.return_url.clone();
         url.query_pairs_mut()

@@ -8,6 +8,7 @@
 
 mod apply;
 pub mod checkout;
+mod customer;
 pub mod event;
 pub mod grant;
 mod lost_purchase;

@@ -260,17 +260,6 @@ pub(super) async fn close_unopened(pool: &PgPool, purchase_id: Uuid) -> Result<b
     Ok(closed.rows_affected() == 1)
 }
 
-/// Who the user was at the provider when this purchase began: a repeat must say the same.
-pub(super) async fn customer(pool: &PgPool, purchase: &Purchase) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "select customer_id from gateway.customer where user_id = $1 and known_at <= $2",
-        purchase.user_id as UserId,
-        purchase.created_at,
-    )
-    .fetch_optional(pool)
-    .await
-}
-
 /// The purchase of this id.
 pub(super) async fn find(pool: &PgPool, purchase_id: Uuid) -> Result<Option<Purchase>, sqlx::Error> {
     sqlx::query_as!(
@@ -294,25 +283,6 @@ pub(super) async fn end(connection: &mut PgConnection, purchase_id: Uuid, state:
         "update gateway.purchase set state = $2 where purchase_id = $1 and state <> 'paid'",
         purchase_id,
         state,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Remembers who the user is at the provider, from her first purchase on.
-pub(super) async fn note_customer(
-    connection: &mut PgConnection,
-    user_id: UserId,
-    customer_id: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        insert into gateway.customer (user_id, customer_id, known_at) values ($1, $2, gateway.now())
-        on conflict do nothing
-        "#,
-        user_id as UserId,
-        customer_id,
     )
     .execute(connection)
     .await?;

@@ -4,6 +4,7 @@
 use sqlx::{PgConnection, PgPool};
 
 use super::purchase::Purchase;
+use super::stripe::{Invoice, PaidBy};
 use crate::ids::UserId;
 use crate::ledger::{AnomalyKind, open_at_once};
 
@@ -38,6 +39,21 @@ impl Reason {
             Self::Dispute => "dispute in another currency",
         }
     }
+}
+
+/// Whether a paid invoice is for one period of the plan at the price it was bought for: what was paid, by whatever means,
+/// and what was taken from the customer's balance. What an operator bills besides brings no credits.
+pub(super) fn agrees(invoice: &Invoice, purchase: &Purchase) -> Result<(), Reason> {
+    if !matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle")) {
+        return Err(Reason::Billing);
+    }
+    if invoice.currency != purchase.currency {
+        return Err(Reason::Currency);
+    }
+    if invoice.settled_cents() != i64::from(purchase.amount_cents) {
+        return Err(Reason::Amount);
+    }
+    if matches!(invoice.paid_by(), PaidBy::Several) { Err(Reason::SeveralPayments) } else { Ok(()) }
 }
 
 /// Leaves an object of the provider's to an operator: `paid_cents`, or what else it says in its own currency, is not what

@@ -147,7 +147,7 @@ pub enum PaidBy<'a> {
     /// All from the balance, or past Stripe.
     None,
     /// By one payment, which covers so many cents of it.
-    One { payment_id: &'a str, cents: i64 },
+    One { payment_id: &'a str, charged_cents: i32 },
     /// By several, or by one that is no payment intent.
     Several,
 }
@@ -188,7 +188,11 @@ impl Invoice {
         match (paid.next(), paid.next()) {
             (None, _) => PaidBy::None,
             (Some(InvoicePayment { payment, amount_paid, .. }), None) => match &payment.payment_intent {
-                Some(payment_id) => PaidBy::One { payment_id, cents: amount_paid.unwrap_or(self.amount_paid) },
+                Some(payment_id) => {
+                    // It may also have paid what the customer owed from before.
+                    let cents = amount_paid.unwrap_or(self.amount_paid).min(self.settled_cents()).max(0);
+                    PaidBy::One { payment_id, charged_cents: i32::try_from(cents).unwrap_or(i32::MAX) }
+                }
                 None => PaidBy::Several,
             },
             (Some(_), Some(_)) => PaidBy::Several,

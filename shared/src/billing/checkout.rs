@@ -73,9 +73,12 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     let session = open_session(till, &purchase).await?;
     let url = session.url.ok_or(PurchaseError::NotOnSale)?;
     if !purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await? {
-        // Another request closed this purchase while its checkout was made. Nobody has been told of the checkout.
-        till.stripe.expire_session(&session.id).await?;
-        return Err(PurchaseError::TooManyOpen);
+        // Another request closed this purchase while its checkout was made. Nobody has been told of the checkout, and a
+        // repeat of this request may have closed it.
+        return match till.stripe.expire_session(&session.id).await {
+            Ok(_) | Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => Err(PurchaseError::TooManyOpen),
+            Err(error) => Err(error.into()),
+        };
     }
     Ok(Checkout { purchase_id, url, expires_at, replayed: false })
 }

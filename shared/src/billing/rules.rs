@@ -38,7 +38,7 @@ pub fn credits_reversed(granted: Credits, paid: Credits) -> Credits {
 /// The cents of ours that went back to the payer, when `reversed` of the `charged` units of a charge did, which brought
 /// `charged_cents` of ours. The units are those of the charge's currency, whichever that is.
 ///
-/// ⌊charged_cents × reversed ÷ charged⌋: in the charge's own currency the share is what the payer got back, whatever
+/// ⌊`charged_cents` × reversed ÷ charged⌋: in the charge's own currency the share is what the payer got back, whatever
 /// currencies were worth since.
 #[must_use]
 pub fn cents_reversed(charged_cents: i32, charged: i64, reversed: i64) -> i32 {

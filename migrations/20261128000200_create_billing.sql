@@ -55,20 +55,25 @@ create table gateway.customer (
   known_at timestamptz not null
 );
 
--- Money that came, and how much of it went back.
+-- Money that came for a pack or for one period of a plan, and how much of it went back. `charged_cents` came by a card
+-- or bank, and can go back that way; the rest came from the customer's balance at the provider, or past the provider.
 create table gateway.payment (
-  payment_id text primary key,
+  payment_id text primary key,                       -- the provider's payment; of an invoice without one, the invoice
   user_id uuid not null references public.profiles (id) on delete cascade,
   purchase_id uuid not null references gateway.purchase (purchase_id) on delete cascade,
   name text not null,
   amount_cents integer not null check (amount_cents >= 0),
+  charged_cents integer not null check (charged_cents between 0 and amount_cents),
   amount_reversed_cents integer not null default 0,
+  credits_total integer not null check (credits_total >= 0),  -- of all months, granted and to come
+  credits_paid integer not null,                     -- what the money that was kept pays for (billing/rules.rs)
   credits_granted integer not null default 0,
   credits_reversed integer not null default 0,
   reversals integer not null default 0,              -- numbers the entries that took back or gave back
   paid_at timestamptz not null,
   constraint payment_reversed_within check (
-    amount_reversed_cents between 0 and amount_cents and credits_reversed between 0 and credits_granted)
+    amount_reversed_cents between 0 and charged_cents and credits_reversed between 0 and credits_granted
+    and credits_paid between 0 and credits_total)
 );
 create index payment_by_user on gateway.payment (user_id);
 create index payment_by_purchase on gateway.payment (purchase_id);
@@ -89,6 +94,17 @@ create table gateway.invoice (
 );
 
 create index invoice_by_subscription on gateway.invoice (subscription_id);
+
+-- Payments that an operator must decide on: what was paid is not what was agreed, or cannot be compared with it. Each is an
+-- anomaly until it is applied after all, or an operator deletes its row.
+create table gateway.undecided_payment (
+  object_id text primary key,                        -- the provider's checkout, invoice, subscription or payment
+  user_id uuid not null references public.profiles (id) on delete cascade,
+  reason text not null,
+  paid_cents bigint not null,
+  agreed_cents bigint not null
+);
+create index undecided_payment_by_user on gateway.undecided_payment (user_id);
 
 -- One month's credits of a paid period, due on its day.
 create table gateway.plan_grant (
@@ -141,7 +157,7 @@ create table gateway.payment_watch (
 insert into gateway.payment_watch default values;
 
 revoke all on gateway.pack, gateway.purchase, gateway.customer, gateway.payment, gateway.subscription, gateway.invoice,
-  gateway.plan_grant, gateway.debt, gateway.payment_event, gateway.provider_object, gateway.payment_watch
+  gateway.undecided_payment, gateway.plan_grant, gateway.debt, gateway.payment_event, gateway.provider_object, gateway.payment_watch
   from public, anon, authenticated, service_role;
 
 -- The API offers, begins purchases, notes events, and has a subscription end or go on.
@@ -165,6 +181,7 @@ grant select, update on gateway.payment_watch to shootx_worker;
 grant update (status, current_period_start, current_period_end, cancel_at_period_end, updated_at)
   on public.subscriptions to shootx_worker;
 grant update (status, amount, invoice_number) on public.invoices to shootx_worker;
+grant select, insert, update, delete on gateway.undecided_payment to shootx_worker;
 -- Who signed up before this backend may have no balance until she buys. It begins at 0.
 grant insert (user_id) on public.credits to shootx_worker;
 

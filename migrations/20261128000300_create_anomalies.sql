@@ -11,8 +11,9 @@ insert into gateway.reading default values;
 create table gateway.anomaly (
   id bigint generated always as identity primary key,
   kind text not null constraint anomaly_kind_known check (kind in
-    ('negative_balance', 'jumping_balance', 'spend_without_generation', 'refunds', 'shared_email', 'imbalance')),
-  subject uuid not null,                      -- a user or a generation, which may be gone by now
+    ('negative_balance', 'jumping_balance', 'spend_without_generation', 'refunds', 'shared_email', 'two_subscriptions',
+     'undecided_payment', 'stuck_payment', 'imbalance')),
+  subject uuid not null,                      -- a user or a generation, which may be gone by now; zero where unknown
   observed bigint not null,
   threshold bigint not null,
   detail text not null,                       -- tells anomalies of one kind and subject apart; never an e-mail address

@@ -6,10 +6,13 @@ use sqlx::PgPool;
 use super::event::Subject;
 use super::object::{self, Seen};
 use super::outcome::{ApplyError, Outcome};
+use super::payment::{Paid, Reversal};
 use super::purchase::{self, Purchase};
-use super::stripe::{Invoice, Metadata, Payment, Session, Stripe};
-use super::{grant, lost_purchase, payment, subscription};
+use super::stripe::{Invoice, Metadata, PaidBy, Payment, Session, Stripe};
+use super::undecided::{self, Reason};
+use super::{customer, grant, lost_purchase, payment, subscription};
 use crate::db;
+use crate::ids::UserId;
 use crate::ledger::{EntryKind, NewEntry};
 
 /// Times an object is read again because somebody else wrote meanwhile.
@@ -42,7 +45,7 @@ pub async fn apply(
         match reading {
             Ok(Reading::Done(outcome)) => return Ok(outcome),
             Ok(Reading::Overtaken) => {}
-            // Its user went while this was written: what belonged to her goes with her.
+            // The user was deleted while this was written, and their rows with them.
             Err(ApplyError::Database(error)) if db::is_foreign_key_violation(&error) => return Ok(Outcome::Orphaned),
             Err(error) => return Err(error),
         }
@@ -82,7 +85,7 @@ impl Desk<'_> {
         }
         purchase::end(&mut tx, purchase.purchase_id, state).await?;
         if let Some(customer) = &session.customer {
-            purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
+            customer::note(&mut tx, purchase.user_id, customer).await?;
         }
         tx.commit().await?;
         Ok(Reading::Done(Outcome::Applied))
@@ -110,25 +113,29 @@ impl Desk<'_> {
 
     /// A pack was paid.
     async fn pack(self, seen: &Seen, session: &Session, purchase: &Purchase) -> Result<Reading, ApplyError> {
-        let Some(payment_id) = session.payment_intent.as_deref() else { return Err(ApplyError::NotYet) };
+        let total = session.amount_total.unwrap_or_default();
+        let Some(payment_id) = session.payment_intent.as_deref() else {
+            return self.undecided(purchase, (&session.id, Reason::NoPayment), total).await;
+        };
         let (paid_seen, paid) = self.read_payment(payment_id).await?;
-        let asked = i64::from(purchase.amount_cents);
-        let is_as_asked = session.amount_total == Some(asked)
-            && paid.amount_cents == asked
-            && session.currency.as_deref() == Some(&purchase.currency);
-        if !is_as_asked {
-            tracing::error!(purchase_id = %purchase.purchase_id, payment_id, "what was paid is not what was asked for");
-            return Ok(Reading::Done(Outcome::Mismatch));
+        if session.currency.as_deref() != Some(&purchase.currency) {
+            return self.undecided(purchase, (&session.id, Reason::Currency), total).await;
+        }
+        // A charge in another currency brought what the checkout says.
+        if total != i64::from(purchase.amount_cents) || (paid.currency == purchase.currency && paid.charged != total) {
+            return self.undecided(purchase, (&session.id, Reason::Amount), total).await;
         }
         let mut tx = self.pool.begin().await?;
         if !object::claim(&mut tx, seen).await? || !object::claim(&mut tx, &paid_seen).await? {
             return Ok(Reading::Overtaken);
         }
         // The payment first: it holds on to the profile, which a deletion of the user takes before all else.
-        payment::insert(&mut tx, purchase, &paid).await?;
+        let by = Paid { payment_id, charged_cents: purchase.amount_cents };
+        payment::insert(&mut tx, purchase, by).await?;
         purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
+        undecided::clear(&mut tx, &session.id).await?;
         if let Some(customer) = &session.customer {
-            purchase::note_customer(&mut tx, purchase.user_id, customer).await?;
+            customer::note(&mut tx, purchase.user_id, customer).await?;
         }
         let entry_key = format!("purchase:{payment_id}");
         let entry = NewEntry {
@@ -139,9 +146,24 @@ impl Desk<'_> {
             entry_key: &entry_key,
         };
         payment::credit(&mut tx, payment_id, &entry).await?;
-        payment::reverse(&mut tx, payment_id, paid.reversed_cents).await?;
+        payment::reverse(&mut tx, payment_id, Reversal::from(&paid)).await?;
         tx.commit().await?;
-        Ok(Reading::Done(Outcome::Applied))
+        self.unless_unclear(purchase.user_id, &paid).await
+    }
+
+    /// Leaves what was paid for a purchase to an operator. Nothing is credited.
+    async fn undecided(self, purchase: &Purchase, object: (&str, Reason), cents: i64) -> Result<Reading, ApplyError> {
+        undecided::note_paid(self.pool, purchase, object, cents).await?;
+        Ok(Reading::Done(Outcome::Mismatch))
+    }
+
+    /// A payment that was written is applied, unless somebody must decide how much of it a dispute holds.
+    async fn unless_unclear(self, user_id: UserId, paid: &Payment) -> Result<Reading, ApplyError> {
+        if paid.is_clear {
+            return Ok(Reading::Done(Outcome::Applied));
+        }
+        undecided::note(self.pool, (&paid.id, Reason::Dispute), (user_id, paid.reversed, paid.charged)).await?;
+        Ok(Reading::Done(Outcome::Mismatch))
     }
 
     async fn subscription(self, id: &str) -> Result<Reading, ApplyError> {
@@ -153,8 +175,7 @@ impl Desk<'_> {
             Err(outcome) => return Ok(Reading::Done(outcome)),
         };
         if subscription::is_of_another(self.pool, purchase.purchase_id, id).await? {
-            tracing::error!(purchase_id = %purchase.purchase_id, provider_id = id, "a second subscription names a purchase");
-            return Ok(Reading::Done(Outcome::Mismatch));
+            return self.undecided(&purchase, (id, Reason::SecondSubscription), 0).await;
         }
         if super::rules::subscription_status(&subscription.status, None).is_none() {
             return Ok(Reading::Done(Outcome::Pending));
@@ -163,9 +184,10 @@ impl Desk<'_> {
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
-        purchase::note_customer(&mut tx, purchase.user_id, &subscription.customer).await?;
+        customer::note(&mut tx, purchase.user_id, &subscription.customer).await?;
         let subscription_id = subscription::ensure(&mut tx, &purchase, id).await?;
         subscription::follow(&mut tx, subscription_id, &subscription).await?;
+        subscription::tell_of_second(&mut tx, purchase.user_id).await?;
         tx.commit().await?;
         Ok(Reading::Done(Outcome::Applied))
     }
@@ -188,39 +210,59 @@ impl Desk<'_> {
         let Some(purchase) = purchase::find(self.pool, purchase_id).await? else {
             return Ok(Reading::Done(Outcome::Orphaned));
         };
-        if invoice.status == "paid" && !is_as_agreed(&invoice, &purchase) {
-            tracing::error!(purchase_id = %purchase.purchase_id, invoice = id, "an invoice was paid that is not what was agreed");
-            return Ok(Reading::Done(Outcome::Mismatch));
-        }
-        let paid = match (invoice.status.as_str(), invoice.payment()) {
-            ("paid", Some(payment_id)) => Some(self.read_payment(payment_id).await?),
-            ("paid", None) => return Err(ApplyError::NotYet),
-            _ => None,
+        let paid = if invoice.status == "paid" {
+            if let Err(reason) = undecided::agrees(&invoice, &purchase) {
+                return self.undecided(&purchase, (id, reason), invoice.settled_cents()).await;
+            }
+            Some(self.read_paid(&invoice).await?)
+        } else {
+            None
         };
         let mut tx = self.pool.begin().await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
         let invoice_id = subscription::ensure_invoice(&mut tx, &purchase, subscription_id, &invoice).await?;
-        if let Some((paid_seen, paid)) = paid {
-            if !object::claim(&mut tx, &paid_seen).await? {
-                return Ok(Reading::Overtaken);
-            }
-            payment::insert(&mut tx, &purchase, &paid).await?;
-            purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
-            let period = grant::PaidPeriod {
-                invoice_id,
-                provider_id: id,
-                payment_id: &paid.id,
-                credits: purchase.credits,
-                months: purchase.months,
-                start: subscription::paid_from(&invoice),
-            };
-            grant::plan(&mut tx, &period).await?;
-            payment::reverse(&mut tx, &paid.id, paid.reversed_cents).await?;
+        let Some((by, read)) = paid else {
+            tx.commit().await?;
+            return Ok(Reading::Done(Outcome::Applied));
+        };
+        if let Some((paid_seen, _)) = &read
+            && !object::claim(&mut tx, paid_seen).await?
+        {
+            return Ok(Reading::Overtaken);
+        }
+        payment::insert(&mut tx, &purchase, by).await?;
+        purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
+        undecided::clear(&mut tx, id).await?;
+        let period = grant::PaidPeriod {
+            invoice_id,
+            provider_id: id,
+            payment_id: by.payment_id,
+            credits: purchase.credits,
+            months: purchase.months,
+            start: subscription::paid_from(&invoice),
+        };
+        grant::plan(&mut tx, &period).await?;
+        if let Some((_, paid)) = &read {
+            payment::reverse(&mut tx, by.payment_id, Reversal::from(paid)).await?;
         }
         tx.commit().await?;
-        Ok(Reading::Done(Outcome::Applied))
+        match read {
+            Some((_, paid)) => self.unless_unclear(purchase.user_id, &paid).await,
+            None => Ok(Reading::Done(Outcome::Applied)),
+        }
+    }
+
+    /// How an invoice that is as agreed was paid, and the payment where there is one.
+    async fn read_paid<'i>(self, invoice: &'i Invoice) -> Result<(Paid<'i>, Option<(Seen, Payment)>), ApplyError> {
+        match invoice.paid_by() {
+            PaidBy::One { payment_id, charged_cents } => {
+                Ok((Paid { payment_id, charged_cents }, Some(self.read_payment(payment_id).await?)))
+            }
+            // From the customer's balance, or past the provider: nothing can go back by it.
+            PaidBy::None | PaidBy::Several => Ok((Paid { payment_id: &invoice.id, charged_cents: 0 }, None)),
+        }
     }
 
     /// A payment, and its version before it was read.
@@ -235,24 +277,21 @@ impl Desk<'_> {
     /// read it again.
     async fn payment(self, id: &str) -> Result<Reading, ApplyError> {
         let seen = object::look(self.pool, id).await?;
-        let is_known = payment::is_known(self.pool, id).await?;
-        let reversed_cents = if is_known { self.stripe.find_payment(id).await?.reversed_cents } else { 0 };
+        let owner = payment::owner(self.pool, id).await?;
+        let read = if owner.is_some() { Some(self.stripe.find_payment(id).await?) } else { None };
         let mut tx = self.pool.begin().await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
-        if is_known {
-            payment::reverse(&mut tx, id, reversed_cents).await?;
+        let Some((user_id, paid)) = owner.zip(read) else {
+            tx.commit().await?;
+            return Ok(Reading::Done(Outcome::Foreign));
+        };
+        payment::reverse(&mut tx, id, Reversal::from(&paid)).await?;
+        if paid.is_clear {
+            undecided::clear(&mut tx, id).await?;
         }
         tx.commit().await?;
-        Ok(Reading::Done(if is_known { Outcome::Applied } else { Outcome::Foreign }))
+        self.unless_unclear(user_id, &paid).await
     }
-}
-
-/// Whether a paid invoice is for one period of the plan at the price it was bought for. What an operator bills besides
-/// brings no credits.
-fn is_as_agreed(invoice: &Invoice, purchase: &Purchase) -> bool {
-    matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle"))
-        && invoice.amount_paid == i64::from(purchase.amount_cents)
-        && invoice.currency == purchase.currency
 }

@@ -13,9 +13,6 @@ with asked as (
     where plan.active and gateway.is_for_sale(plan.price, plan.interval, plan.credits_per_month)
 ), known as (
     select exists (select from public.profiles where profiles.id = asked.user_id) as user_known,
-           asked.plan_id is not null and exists (
-               select from gateway.subscription join public.subscriptions on subscriptions.id = subscription_id
-               where subscription.user_id = asked.user_id and subscriptions.status in ('active', 'past_due')) as subscribed,
            (select count(*) from gateway.purchase
             where purchase.user_id = asked.user_id and purchase.state = 'open' and purchase.expires_at > asked.now)
                as open
@@ -28,9 +25,8 @@ with asked as (
            -- Whole seconds, as the provider has them.
            now, date_trunc('second', now) + make_interval(secs => $8)
     from asked, offer, known
-    where user_known and not subscribed and open < $9
+    where user_known and open < $9
     returning purchase_id
 )
-select exists (select from begun) as "begun!", exists (select from offer) as "on_sale!", user_known as "user_known!",
-       subscribed as "subscribed!"
+select exists (select from begun) as "begun!", exists (select from offer) as "on_sale!", user_known as "user_known!"
 from known

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use url::Url;
 use uuid::Uuid;
 
+use super::customer;
 use super::purchase::{self, Begun, Item, Purchase, PurchaseError};
 use super::stripe::{NewSession, Session, Stripe};
 use crate::ids::UserId;
@@ -38,7 +39,8 @@ pub struct Checkout {
 /// Begins to buy `item`: the address of a checkout that can be paid for [`purchase::SESSION_LIFE`].
 ///
 /// With a `key`, a repeat within 24 hours is the same purchase. Of plans a user has one checkout at a time: another for
-/// the same plan is the same, one for another plan closes it.
+/// the same plan is the same, one for another plan closes it. The provider is asked first, so one that was paid is never
+/// replaced, however late that is told here.
 ///
 /// # Errors
 /// See [`PurchaseError`].
@@ -54,7 +56,9 @@ pub async fn buy(till: Till<'_>, user_id: UserId, item: &Item, key: Option<&str>
         };
         match begun {
             Begun::New(purchase) => return check_out(till, purchase).await,
-            Begun::Open(purchase) if purchase.can_serve(item) => return check_out(till, purchase).await,
+            Begun::Open(open) if open.is_of(item) && still_open(till, &open).await? => {
+                return check_out(till, open).await;
+            }
             Begun::Open(other) => close(till, &other).await?,
         }
     }
@@ -68,12 +72,31 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     }
     let session = open_session(till, &purchase).await?;
     let url = session.url.ok_or(PurchaseError::NotOnSale)?;
-    purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await?;
+    if !purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await? {
+        // Another request closed this purchase while its checkout was made. Nobody has been told of the checkout, and a
+        // repeat of this request may have closed it.
+        return match till.stripe.expire_session(&session.id).await {
+            Ok(_) | Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => Err(PurchaseError::TooManyOpen),
+            Err(error) => Err(error.into()),
+        };
+    }
     Ok(Checkout { purchase_id, url, expires_at, replayed: false })
 }
 
+/// Whether an open purchase's checkout can be paid, or can be made.
+async fn still_open(till: Till<'_>, purchase: &Purchase) -> Result<bool, PurchaseError> {
+    match &purchase.session_id {
+        None => Ok(purchase.is_fresh),
+        Some(session_id) => match till.stripe.find_session(session_id).await {
+            Ok(session) => Ok(session.status == "open"),
+            Err(ProviderError::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
 async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, PurchaseError> {
-    let customer_id = purchase::customer(till.pool, purchase).await?;
+    let customer_id = customer::find(till.pool, purchase).await?;
     let back = |outcome: &str| {
         let mut url = till.return_url.clone();
         url.query_pairs_mut()
@@ -104,19 +127,27 @@ async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, Pu
     Ok(till.stripe.create_session(&new).await?)
 }
 
-/// Makes sure that a checkout cannot be paid any more; one that has been is a subscription.
+/// Makes sure that a checkout cannot be paid any more. One that has been is a subscription, also before that is told.
 async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError> {
-    if let Some(session_id) = &purchase.session_id {
-        match till.stripe.expire_session(session_id).await {
-            Ok(_) | Err(ProviderError::NotFound) => {}
-            Err(ProviderError::Rejected { .. }) => {
-                if till.stripe.find_session(session_id).await?.status == "complete" {
-                    return Err(PurchaseError::AlreadySubscribed);
-                }
+    let Some(session_id) = &purchase.session_id else {
+        // Where it has a checkout by now, the next look finds that.
+        purchase::close_unopened(till.pool, purchase.purchase_id).await?;
+        return Ok(());
+    };
+    let state = match till.stripe.expire_session(session_id).await {
+        Ok(_) | Err(ProviderError::NotFound) => "expired",
+        Err(ProviderError::Rejected { .. }) => {
+            let session = till.stripe.find_session(session_id).await?;
+            match (session.status.as_str(), session.payment_status.as_str()) {
+                ("complete", "paid" | "no_payment_required") => "paid",
+                // Paid in a way that takes days.
+                ("complete", _) => return Err(PurchaseError::AlreadySubscribed),
+                _ => "expired",
             }
-            Err(error) => return Err(error.into()),
         }
-    }
+        Err(error) => return Err(error.into()),
+    };
+    // A new purchase is refused while what was paid goes on, or is not known yet (`purchase::begin`).
     let mut connection = till.pool.acquire().await?;
-    Ok(purchase::end(&mut connection, purchase.purchase_id, "expired").await?)
+    Ok(purchase::end(&mut connection, purchase.purchase_id, state).await?)
 }

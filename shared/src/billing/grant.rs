@@ -1,5 +1,6 @@
 //! SQL: a plan's credits, month by month of what was paid for. What one payment covers is planned when it comes; each
-//! month becomes an entry on its day, unless all the money has gone back.
+//! month becomes an entry on its day, unless the money that was kept pays for no more than was granted before
+//! ([`super::rules::credits_paid`]).
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::payment;
+use super::payment::{self, Reversal};
 use super::rules::month_due;
 use crate::credits::Credits;
 use crate::ids::UserId;
@@ -68,7 +69,7 @@ pub async fn grant_due(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> 
         select plan_grant.invoice_id, plan_grant.month
         from gateway.plan_grant join gateway.payment using (payment_id)
         where granted_at is null and due_at <= gateway.now()
-          and (amount_reversed_cents < amount_cents or amount_cents = 0)
+          and credits_granted < credits_paid
         order by due_at, month
         limit $1
         "#,
@@ -109,16 +110,18 @@ async fn put_off(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<(), sqlx
     Ok(())
 }
 
-/// Grants one month; `false` where somebody else does, or did.
+/// Grants one month; `false` where somebody else does, or did, or it is not paid for. Of a month that the money which was
+/// kept pays for in part, the rest is taken back at once.
 async fn grant(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<bool, sqlx::Error> {
     let mut tx = pool.begin().await?;
     let due = sqlx::query!(
         r#"
         select due.payment_id, due.entry_key, due.credits as "credits: Credits",
-               payment.user_id as "user_id: UserId", payment.name, payment.amount_reversed_cents,
+               payment.user_id as "user_id: UserId", payment.name,
                (select count(*) from gateway.plan_grant where plan_grant.invoice_id = due.invoice_id) as "months!"
         from gateway.plan_grant as due join gateway.payment using (payment_id)
         where due.invoice_id = $1 and due.month = $2 and due.granted_at is null
+          and payment.credits_granted < payment.credits_paid
         for update skip locked
         "#,
         invoice_id,
@@ -139,7 +142,7 @@ async fn grant(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<bool, sqlx
         entry_key: &due.entry_key,
     };
     payment::credit(&mut tx, &due.payment_id, &entry).await?;
-    payment::reverse(&mut tx, &due.payment_id, due.amount_reversed_cents.into()).await?;
+    payment::reverse(&mut tx, &due.payment_id, Reversal::Known).await?;
     sqlx::query!(
         "update gateway.plan_grant set granted_at = gateway.now() where invoice_id = $1 and month = $2",
         invoice_id,

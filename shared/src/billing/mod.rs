@@ -3,11 +3,12 @@
 //! Stripe holds the truth about money. What it tells ([`event`]) is a trigger: [`apply()`] reads the object itself and
 //! makes our rows follow, so events may come twice, late, in any order, or be found by looking because they never came.
 //! Credits follow payments: a pack's at once, a plan's each month of what was paid for ([`grant`]); what goes back to
-//! the payer is taken back in proportion ([`rules`]). Two who read the same object at once cannot overwrite each other
+//! the payer is taken back in proportion ([`rules`]). What cannot be decided is an operator's, and an anomaly. Two who read the same object at once cannot overwrite each other
 //! ([`object`]).
 
 mod apply;
 pub mod checkout;
+mod customer;
 pub mod event;
 pub mod grant;
 mod lost_purchase;
@@ -20,6 +21,7 @@ pub mod rules;
 pub mod signature;
 pub mod stripe;
 pub mod subscription;
+mod undecided;
 pub mod watch;
 
 pub use apply::apply;

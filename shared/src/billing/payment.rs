@@ -10,10 +10,19 @@ use crate::credits::Credits;
 use crate::ids::UserId;
 use crate::ledger::{self, NewEntry, debt};
 
-/// Whether this payment is one of ours.
-pub(super) async fn is_known(pool: &PgPool, payment_id: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"select exists (select from gateway.payment where payment_id = $1) as "known!""#, payment_id)
-        .fetch_one(pool)
+/// What was paid for a pack or for one period of a plan: the price. How it was paid decides how it can go back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paid<'a> {
+    /// The provider's payment; of an invoice that has none, the invoice.
+    pub(super) payment_id: &'a str,
+    /// Of the price what came by that payment, and not from the customer's balance there or past the provider.
+    pub(super) charged_cents: i32,
+}
+
+/// Whose a payment is, if it is one of ours.
+pub(super) async fn owner(pool: &PgPool, payment_id: &str) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(r#"select user_id as "user_id: UserId" from gateway.payment where payment_id = $1"#, payment_id)
+        .fetch_optional(pool)
         .await
 }
 
@@ -21,19 +30,23 @@ pub(super) async fn is_known(pool: &PgPool, payment_id: &str) -> Result<bool, sq
 pub(super) async fn insert(
     connection: &mut PgConnection,
     purchase: &Purchase,
-    payment: &Payment,
+    paid: Paid<'_>,
 ) -> Result<(), sqlx::Error> {
+    let credits_total = purchase.credits.get().saturating_mul(i32::from(purchase.months.max(1)));
     sqlx::query!(
         r#"
-        insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, paid_at)
-        values ($1, $2, $3, $4, $5, gateway.now())
+        insert into gateway.payment
+            (payment_id, user_id, purchase_id, name, amount_cents, charged_cents, credits_total, credits_paid, paid_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $7, gateway.now())
         on conflict (payment_id) do nothing
         "#,
-        payment.id,
+        paid.payment_id,
         purchase.user_id as UserId,
         purchase.purchase_id,
         purchase.name,
-        i32::try_from(payment.amount_cents.max(0)).unwrap_or(i32::MAX),
+        purchase.amount_cents,
+        paid.charged_cents,
+        credits_total,
     )
     .execute(connection)
     .await?;
@@ -60,15 +73,31 @@ pub(super) async fn credit(
     Ok(true)
 }
 
-/// Takes back, or gives back, what `reversed_cents` of the payment mean for what it brought so far.
+/// How much of a payment went back to the payer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reversal {
+    /// As much as its row says.
+    Known,
+    /// `reversed` of the `charged` units of its charge, in the charge's currency.
+    Of { charged: i64, reversed: i64 },
+}
+
+impl From<&Payment> for Reversal {
+    fn from(payment: &Payment) -> Self {
+        Self::Of { charged: payment.charged, reversed: payment.reversed }
+    }
+}
+
+/// Takes back, or gives back, what follows from the money of the payment that went back to the payer.
 pub(super) async fn reverse(
     connection: &mut PgConnection,
     payment_id: &str,
-    reversed_cents: i64,
-) -> Result<Credits, sqlx::Error> {
+    reversal: Reversal,
+) -> Result<(), sqlx::Error> {
     let row = sqlx::query!(
         r#"
-        select user_id as "user_id: UserId", name, amount_cents, credits_granted as "credits_granted: Credits",
+        select user_id as "user_id: UserId", name, amount_cents, charged_cents, amount_reversed_cents,
+               credits_total as "credits_total: Credits", credits_granted as "credits_granted: Credits",
                credits_reversed, reversals
         from gateway.payment where payment_id = $1 for update
         "#,
@@ -76,8 +105,12 @@ pub(super) async fn reverse(
     )
     .fetch_one(&mut *connection)
     .await?;
-    let reversed_cents = i32::try_from(reversed_cents.clamp(0, row.amount_cents.into())).expect("within the amount");
-    let target = rules::credits_reversed(row.credits_granted, row.amount_cents, reversed_cents);
+    let reversed_cents = match reversal {
+        Reversal::Known => row.amount_reversed_cents,
+        Reversal::Of { charged, reversed } => rules::cents_reversed(row.charged_cents, charged, reversed),
+    };
+    let paid = rules::credits_paid(row.credits_total, row.amount_cents, reversed_cents);
+    let target = rules::credits_reversed(row.credits_granted, paid);
     let more = Credits::new(target.get() - row.credits_reversed);
     let number = row.reversals + i32::from(!more.is_zero());
     let entry_key = format!("reversal:{payment_id}:{number}");
@@ -90,15 +123,17 @@ pub(super) async fn reverse(
     }
     sqlx::query!(
         r#"
-        update gateway.payment set amount_reversed_cents = $2, credits_reversed = $3, reversals = $4
+        update gateway.payment
+        set amount_reversed_cents = $2, credits_paid = $3, credits_reversed = $4, reversals = $5
         where payment_id = $1
         "#,
         payment_id,
         reversed_cents,
+        paid as Credits,
         target as Credits,
         number,
     )
     .execute(connection)
     .await?;
-    Ok(more)
+    Ok(())
 }

@@ -19,6 +19,8 @@ pub const SESSION_LIFE: Duration = Duration::from_hours(1);
 const KEY_KEPT: Duration = Duration::from_hours(24);
 /// How long a purchase without a checkout is taken up again: the provider makes none that lives under half an hour.
 const RESUMED_WITHIN: Duration = Duration::from_mins(25);
+/// How long a subscription that was paid is awaited: as long as the provider lists the event that tells of it.
+const AWAITED: Duration = Duration::from_hours(24 * 30);
 /// Checkouts of one user that can be paid at one time, about.
 const OPEN_MAX: i64 = 20;
 
@@ -77,7 +79,7 @@ pub(super) struct Purchase {
     pub(super) created_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
     /// Whether the provider would still make a checkout for it.
-    is_fresh: bool,
+    pub(super) is_fresh: bool,
 }
 
 impl Purchase {
@@ -90,9 +92,9 @@ impl Purchase {
         }
     }
 
-    /// Whether this item is what is bought, and there is a checkout for it, or can be.
-    pub(super) fn can_serve(&self, item: &Item) -> bool {
-        self.fingerprint.as_deref() == Some(&item.fingerprint()[..]) && (self.session_url.is_some() || self.is_fresh)
+    /// Whether this item is what is bought.
+    pub(super) fn is_of(&self, item: &Item) -> bool {
+        self.fingerprint.as_deref() == Some(&item.fingerprint()[..])
     }
 }
 
@@ -100,7 +102,8 @@ impl Purchase {
 #[derive(Debug)]
 pub(super) enum Begun {
     New(Purchase),
-    /// She has an open checkout for a plan, and may have one at a time.
+    /// The user has an open checkout for a plan, and may have one at a time. Whether it can still be paid, or has been, the
+    /// provider knows.
     Open(Purchase),
 }
 
@@ -150,17 +153,8 @@ pub(super) async fn begin(
         Item::Pack(id) => (Some(id.as_str()), None),
         Item::Plan(id) => (None, Some(*id)),
     };
-    // One that cannot be paid any more does not stand in the way, also before that is told.
-    sqlx::query!(
-        r#"
-        update gateway.purchase set state = 'expired'
-        where user_id = $1 and plan_id is not null and state = 'open' and expires_at <= gateway.now()
-        "#,
-        user_id as UserId,
-    )
-    .execute(pool)
-    .await?;
     let id = Uuid::now_v7();
+    let mut tx = pool.begin().await?;
     let row = sqlx::query_file!(
         "src/billing/begin.sql",
         id,
@@ -173,15 +167,17 @@ pub(super) async fn begin(
         SESSION_LIFE.as_secs_f64(),
         OPEN_MAX,
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *tx)
     .await;
     let row = match row {
         // Another request under this key was quicker: the two are one.
         Err(error) if db::constraint_name(&error) == Some("purchase_key_once") => {
+            tx.rollback().await?;
             let known = of_key(pool, user_id, key.unwrap_or_default(), item).await?;
             return known.map(Begun::New).ok_or(PurchaseError::Database(error));
         }
         Err(error) if db::constraint_name(&error) == Some("purchase_of_one_plan") => {
+            tx.rollback().await?;
             // Where it has just ended, a repeat begins anew.
             return open_plan(pool, user_id).await?.map(Begun::Open).ok_or(PurchaseError::TooManyOpen);
         }
@@ -190,14 +186,38 @@ pub(super) async fn begin(
     };
     match row {
         row if row.begun => {
+            // A statement of its own: the insert may have waited until an earlier checkout was known to be paid.
+            if plan_id.is_some() && is_subscribed(&mut tx, user_id).await? {
+                return Err(PurchaseError::AlreadySubscribed);
+            }
+            tx.commit().await?;
             let purchase = find(pool, id).await?.ok_or(PurchaseError::NoProfile)?;
             Ok(Begun::New(purchase))
         }
         row if !row.user_known => Err(PurchaseError::NoProfile),
         row if !row.on_sale => Err(PurchaseError::NotOnSale),
-        row if row.subscribed => Err(PurchaseError::AlreadySubscribed),
         _ => Err(PurchaseError::TooManyOpen),
     }
+}
+
+/// Whether the user has a subscription that goes on, or has paid for one that is not known yet.
+async fn is_subscribed(connection: &mut PgConnection, user_id: UserId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from gateway.subscription join public.subscriptions on subscriptions.id = subscription_id
+            where subscription.user_id = $1 and subscriptions.status in ('active', 'past_due')
+        ) or exists (
+            select from gateway.purchase left join gateway.subscription using (purchase_id)
+            where purchase.user_id = $1 and purchase.plan_id is not null and purchase.state = 'paid'
+              and subscription_id is null and purchase.expires_at > gateway.now() - make_interval(secs => $2)
+        ) as "subscribed!"
+        "#,
+        user_id as UserId,
+        AWAITED.as_secs_f64(),
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// The user's open checkout for a plan.
@@ -212,28 +232,32 @@ async fn open_plan(pool: &PgPool, user_id: UserId) -> Result<Option<Purchase>, s
     }
 }
 
-/// Keeps the checkout that the provider made.
-pub(super) async fn keep_session(pool: &PgPool, purchase_id: Uuid, session: (&str, &str)) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update gateway.purchase set session_id = $2, session_url = $3 where purchase_id = $1",
+/// Keeps the checkout that the provider made; `false` where the purchase was closed meanwhile, so that nobody may pay it.
+pub(super) async fn keep_session(pool: &PgPool, purchase_id: Uuid, session: (&str, &str)) -> Result<bool, sqlx::Error> {
+    let kept = sqlx::query!(
+        "update gateway.purchase set session_id = $2, session_url = $3 where purchase_id = $1 and state = 'open'",
         purchase_id,
         session.0,
         session.1,
     )
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(kept.rows_affected() == 1)
 }
 
-/// Who the user was at the provider when this purchase began: a repeat must say the same.
-pub(super) async fn customer(pool: &PgPool, purchase: &Purchase) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "select customer_id from gateway.customer where user_id = $1 and known_at <= $2",
-        purchase.user_id as UserId,
-        purchase.created_at,
+/// Closes a purchase that has no checkout; one that is being made is not kept then ([`keep_session`]). `false` where it
+/// has one by now, or has ended.
+pub(super) async fn close_unopened(pool: &PgPool, purchase_id: Uuid) -> Result<bool, sqlx::Error> {
+    let closed = sqlx::query!(
+        r#"
+        update gateway.purchase set state = 'expired'
+        where purchase_id = $1 and state = 'open' and session_id is null
+        "#,
+        purchase_id,
     )
-    .fetch_optional(pool)
-    .await
+    .execute(pool)
+    .await?;
+    Ok(closed.rows_affected() == 1)
 }
 
 /// The purchase of this id.
@@ -259,25 +283,6 @@ pub(super) async fn end(connection: &mut PgConnection, purchase_id: Uuid, state:
         "update gateway.purchase set state = $2 where purchase_id = $1 and state <> 'paid'",
         purchase_id,
         state,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Remembers who the user is at the provider, from her first purchase on.
-pub(super) async fn note_customer(
-    connection: &mut PgConnection,
-    user_id: UserId,
-    customer_id: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        insert into gateway.customer (user_id, customer_id, known_at) values ($1, $2, gateway.now())
-        on conflict do nothing
-        "#,
-        user_id as UserId,
-        customer_id,
     )
     .execute(connection)
     .await?;

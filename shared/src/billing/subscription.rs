@@ -8,6 +8,7 @@ use super::rules;
 use super::stripe::{self, Period, Stripe};
 use super::{object, purchase::Purchase};
 use crate::ids::UserId;
+use crate::ledger::{AnomalyKind, open_at_once};
 use crate::provider::ProviderError;
 
 /// Subscriptions or invoices listed at most.
@@ -182,6 +183,23 @@ pub(super) async fn follow(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Opens an anomaly where a user has more than one subscription that goes on: each is paid for, and brings its credits.
+pub(super) async fn tell_of_second(connection: &mut PgConnection, user_id: UserId) -> Result<(), sqlx::Error> {
+    let live = sqlx::query_scalar!(
+        r#"
+        select count(*) as "live!" from gateway.subscription join public.subscriptions on subscriptions.id = subscription_id
+        where subscription.user_id = $1 and subscriptions.status in ('active', 'past_due')
+        "#,
+        user_id as UserId,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if live <= 1 {
+        return Ok(());
+    }
+    open_at_once(connection, (AnomalyKind::TwoSubscriptions, user_id.0), (live, 1), "").await
 }
 
 /// Our row of a subscription of the provider's, if there is one.

@@ -16,6 +16,8 @@ pub const READ_EVERY: Duration = Duration::from_mins(10);
 const READER_LOCK: i64 = 0x5368_6f6f_7442;
 /// Findings of one kind that a reading takes down.
 const FINDINGS_MAX: i64 = 1_000;
+/// Times an event of the provider of payments is followed up before it is odd: it has waited for an hour then.
+const STUCK_TRIES: i64 = 12;
 /// How long an anomaly is kept after its end, and how many a reading forgets at most.
 const KEPT: Duration = Duration::from_hours(24 * 365);
 const FORGOTTEN_MAX: i64 = 1_000;
@@ -104,6 +106,7 @@ async fn findings(connection: &mut PgConnection, thresholds: &Thresholds) -> Res
         i64::from(thresholds.refund_credits_min),
         i64::from(thresholds.email_users_max),
         FINDINGS_MAX,
+        STUCK_TRIES,
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -151,6 +154,24 @@ async fn refresh(connection: &mut PgConnection, found: &Columns) -> Result<Vec<i
     )
     .fetch_all(connection)
     .await
+}
+
+/// Opens an anomaly in the transaction that makes it one, so that nobody waits for the next reading of the books. That
+/// reading must find it too, or ends it. Logs it where it is new.
+///
+/// # Errors
+/// Whatever the database says; then the caller's transaction is undone.
+pub async fn open_at_once(
+    connection: &mut PgConnection,
+    (kind, subject): (AnomalyKind, Uuid),
+    (observed, threshold): (i64, i64),
+    detail: &str,
+) -> Result<(), sqlx::Error> {
+    let finding = Finding { kind, subject, observed, threshold, detail: detail.to_owned() };
+    for Anomaly { id, .. } in open(connection, &Columns::of(vec![finding])).await? {
+        tracing::error!(anomaly = id, kind = kind.as_str(), %subject, observed, threshold, detail, "an anomaly of the books");
+    }
+    Ok(())
 }
 
 /// Opens what was found and is not open yet.

@@ -1,5 +1,6 @@
 -- What is odd about the money, other than books that do not balance (reconcile.sql): one row a finding, at most $5 of a
--- kind. $1 credits an hour, $2 percent refunded of at least $3 credits reserved in a day, $4 users of one mailbox.
+-- kind. $1 credits an hour, $2 percent refunded of at least $3 credits reserved in a day, $4 users of one mailbox, $6 times
+-- that an event of the provider of payments was followed up.
 with mailbox as (
     select shared.user_id, shared.first_user_id, count(*) over (partition by shared.first_user_id) as users
     from gateway.list_shared_emails() as shared
@@ -46,3 +47,18 @@ union all
  from mailbox
  where users > $4
  order by first_user_id, user_id limit $5)
+union all
+(select 'two_subscriptions', subscription.user_id, count(*), 1, ''
+ from gateway.subscription join public.subscriptions on subscriptions.id = subscription_id
+ where subscriptions.status in ('active', 'past_due')
+ group by subscription.user_id having count(*) > 1
+ order by subscription.user_id limit $5)
+union all
+(select 'undecided_payment', user_id, paid_cents, agreed_cents, reason || ': ' || object_id
+ from gateway.undecided_payment
+ order by object_id limit $5)
+union all
+(select 'stuck_payment', '00000000-0000-0000-0000-000000000000'::uuid, tries, $6::bigint, kind || ' of ' || object_id
+ from gateway.payment_event
+ where tries >= $6::bigint and (ended_at is null or outcome = 'given_up')
+ order by event_id limit $5)

@@ -18,18 +18,27 @@ pub enum AnomalyKind {
     Refunds,
     /// A user took welcome credits, and so did others whose addresses reach the same mailbox.
     SharedEmail,
+    /// A user has more than one subscription that goes on.
+    TwoSubscriptions,
+    /// What a user paid is not what was agreed, or cannot be compared with it: cents, and the provider's object.
+    UndecidedPayment,
+    /// What the provider of payments told was followed up many times, without result.
+    StuckPayment,
     /// A rule of `reconcile` is broken: what is observed is not what it demands.
     Imbalance,
 }
 
 impl AnomalyKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::NegativeBalance,
         Self::JumpingBalance,
         Self::SpendWithoutGeneration,
         Self::Refunds,
         Self::SharedEmail,
+        Self::TwoSubscriptions,
+        Self::UndecidedPayment,
+        Self::StuckPayment,
         Self::Imbalance,
     ];
 
@@ -42,6 +51,9 @@ impl AnomalyKind {
             Self::SpendWithoutGeneration => "spend_without_generation",
             Self::Refunds => "refunds",
             Self::SharedEmail => "shared_email",
+            Self::TwoSubscriptions => "two_subscriptions",
+            Self::UndecidedPayment => "undecided_payment",
+            Self::StuckPayment => "stuck_payment",
             Self::Imbalance => "imbalance",
         }
     }
@@ -67,7 +79,7 @@ pub struct Anomaly {
     pub id: i64,
     /// What is odd.
     pub kind: AnomalyKind,
-    /// The user or generation it is about.
+    /// The user or generation it is about; zero where that is not known.
     pub subject: Uuid,
     /// What the rows say.
     pub observed: i64,

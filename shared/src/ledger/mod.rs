@@ -16,7 +16,7 @@ mod statement;
 mod store;
 
 pub use adjust::{AdjustError, Adjusted, Adjustment, Key, Reason, adjust};
-pub use anomalies::{Books, READ_EVERY, books, list_anomalies, read_books};
+pub use anomalies::{Books, READ_EVERY, books, list_anomalies, open_at_once, read_books};
 pub use anomaly::{Anomaly, AnomalyKind, Thresholds};
 pub use entry::EntryKind;
 pub use reconcile::{Difference, reconcile};

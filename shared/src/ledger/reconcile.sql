@@ -62,5 +62,10 @@ select 'reversals and debt are what payments took back', coalesce(bought.user_id
        coalesce(paid.reversed, 0), coalesce(bought.reversed, 0) + coalesce(debt.credits, 0)
 from bought full join payments as paid using (user_id) full join gateway.debt using (user_id)
 where coalesce(paid.reversed, 0) <> coalesce(bought.reversed, 0) + coalesce(debt.credits, 0)
+union all
+-- What is granted beyond what the money that was kept pays for is taken back, and no more.
+select 'a payment keeps what its money pays for', user_id, greatest(0, credits_granted - credits_paid), credits_reversed
+from gateway.payment
+where credits_reversed <> greatest(0, credits_granted - credits_paid)
 order by 2, 1
 limit 1000

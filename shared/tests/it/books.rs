@@ -134,9 +134,9 @@ fn payment(user: Uuid, granted: i32, reversed: i32) -> String {
         "insert into gateway.pack (pack_id, name, credits, amount_cents) values ('p', 'P', 100, 900);
          insert into gateway.purchase (purchase_id, user_id, pack_id, name, credits, amount_cents, currency, created_at, expires_at)
            values ('{user}', '{user}', 'p', 'P', 100, 900, 'usd', now(), now());
-         insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, amount_reversed_cents,
-             credits_granted, credits_reversed, paid_at)
-           values ('pi', '{user}', '{user}', 'P', 900, 900, {granted}, {reversed}, now());"
+         insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, charged_cents,
+             amount_reversed_cents, credits_total, credits_paid, credits_granted, credits_reversed, paid_at)
+           values ('pi', '{user}', '{user}', 'P', 900, 900, 900, 100, {granted} - {reversed}, {granted}, {reversed}, now());"
     )
 }
 

@@ -97,7 +97,7 @@ fn end_session(platform: Data<&Arc<Platform>>, Path((id, ending)): Path<(String,
 
 #[handler]
 fn dispute(platform: Data<&Arc<Platform>>, Path(payment_intent): Path<String>) -> Response {
-    json(200, &json!({ "dispute": platform.with(|engine| engine.dispute(&payment_intent)) }))
+    json(200, &json!({ "dispute": platform.with(|engine| engine.dispute(&payment_intent, None)) }))
 }
 
 #[handler]

@@ -106,7 +106,19 @@ impl PaymentsHandle {
     /// The customer's bank disputes a charge, named by itself or its payment intent; the dispute's id.
     #[must_use]
     pub fn dispute(&self, id: &str) -> Option<String> {
-        self.platform.with(|engine| engine.dispute(id))
+        self.platform.with(|engine| engine.dispute(id, None))
+    }
+
+    /// The same of a bank that disputes so much in a currency of its own, which is so many percent of the charge.
+    #[must_use]
+    pub fn dispute_in(&self, id: &str, (amount, currency): (i64, &str), percent: i64) -> Option<String> {
+        self.platform.with(|engine| engine.dispute(id, Some((amount, currency, percent))))
+    }
+
+    /// From now on prices are shown and paid in this currency, at so many percent of the price, at checkouts that do not
+    /// switch Adaptive Pricing off.
+    pub fn adapt_prices(&self, currency: &str, percent: i64) {
+        self.platform.with(|engine| engine.adaptive = Some((currency.to_owned(), percent)));
     }
 
     /// The bank decides a dispute; false if there is none, or it was decided.

@@ -203,6 +203,8 @@ fn call(engine: &mut Engine, asked: &Asked<'_>, fields: &Fields<'_>) -> Result<V
     match (asked.method, path.as_slice()) {
         (&Method::POST, ["customers"]) => engine.create_customer(fields),
         (&Method::POST, ["customers", id]) => engine.update_customer(id, fields),
+        (&Method::POST, ["customers", id, "balance_transactions"]) => engine.adjust_balance(id, fields),
+        (&Method::POST, ["invoices", id, "pay"]) => engine.pay_now(id, fields),
         (&Method::POST, ["checkout", "sessions"]) => engine.create_session(fields),
         (&Method::POST, ["checkout", "sessions", id, "expire"]) => {
             fields.only(&[])?;

@@ -13,8 +13,16 @@ pub(super) const PERIODS_MOVED: &str = "2025-03-31";
 const ON_DEMAND: [(&str, &str); 2] = [("checkout.session", "line_items"), ("invoice", "payments")];
 
 /// References that `expand` may replace by what they name.
-const EXPANDABLE: [&str; 7] =
-    ["customer", "payment_intent", "subscription", "invoice", "latest_invoice", "latest_charge", "charge"];
+const EXPANDABLE: [&str; 8] = [
+    "customer",
+    "payment_intent",
+    "subscription",
+    "invoice",
+    "latest_invoice",
+    "latest_charge",
+    "charge",
+    "balance_transaction",
+];
 
 /// A prefix that no name in `expand` has: what is inside another object is not asked for.
 const NOT_ASKED: &str = "?";

@@ -30,11 +30,12 @@ pub enum Kind {
     Invoice,
     Refund,
     Dispute,
+    BalanceTransaction,
     Event,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Customer,
         Self::Price,
         Self::Session,
@@ -44,6 +45,7 @@ impl Kind {
         Self::Invoice,
         Self::Refund,
         Self::Dispute,
+        Self::BalanceTransaction,
         Self::Event,
     ];
 
@@ -58,6 +60,7 @@ impl Kind {
             Self::Invoice => "in_",
             Self::Refund => "re_",
             Self::Dispute => "dp_",
+            Self::BalanceTransaction => "txn_",
             Self::Event => "evt_",
         }
     }
@@ -74,6 +77,7 @@ impl Kind {
             Self::Invoice => "invoice",
             Self::Refund => "refund",
             Self::Dispute => "dispute",
+            Self::BalanceTransaction => "balance_transaction",
             Self::Event => "event",
         }
     }
@@ -90,6 +94,7 @@ impl Kind {
             Self::Invoice => "invoices",
             Self::Refund => "refunds",
             Self::Dispute => "disputes",
+            Self::BalanceTransaction => "balance_transactions",
             Self::Event => "events",
         }
     }

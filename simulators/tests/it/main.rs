@@ -8,6 +8,7 @@ mod genuine_stripe;
 mod installed;
 mod payments;
 mod payments_api;
+mod payments_balances;
 mod payments_checkout;
 mod payments_subscriptions;
 mod payments_webhooks;

@@ -4,6 +4,7 @@
 //! Every call may be repeated: readings by nature, the others because they carry an idempotency key or set a state. An
 //! answer is read as one version of the API has it, whatever the account's own is.
 
+mod charges;
 mod metadata;
 mod wire;
 
@@ -23,10 +24,12 @@ use crate::provider::{ProviderError, Reason};
 use crate::retry;
 use crate::telemetry::names;
 
-use wire::{Dispute, EventPage, List, PaymentIntent};
+use charges::{Charge, Dispute, PaymentIntent, SettledCharge};
+use wire::{EventPage, List};
 
+pub use charges::Payment;
 pub use metadata::Metadata;
-pub use wire::{Event, Invoice, NewSession, Payment, Period, Session, Subscription};
+pub use wire::{Event, Invoice, NewSession, PaidBy, Period, Session, Subscription};
 
 const VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("stripe-version"), HeaderValue::from_static("2025-03-31.basil"));
@@ -139,15 +142,33 @@ impl Stripe {
     pub async fn find_payment(&self, id: &str) -> Result<Payment, ProviderError> {
         let path = ["payment_intents", id];
         let intent: PaymentIntent = self.find("find_payment", &path, &[("expand[]", "latest_charge")]).await?;
-        let charge = intent.latest_charge;
-        let mut reversed_cents = charge.as_ref().map_or(0, |charge| charge.amount_refunded);
-        if charge.is_some_and(|charge| charge.disputed) {
+        let Some(charge) = intent.latest_charge else {
+            let (currency, charged) = (intent.currency, intent.amount_received);
+            return Ok(Payment { id: id.to_owned(), currency, charged, reversed: 0, is_clear: true });
+        };
+        let (mut reversed, mut is_clear) = (charge.amount_refunded, true);
+        if charge.disputed {
             let disputes: List<Dispute> =
                 self.find("list_disputes", &["disputes"], &[("payment_intent", id), ("limit", "100")]).await?;
-            let held = disputes.data.iter().filter(|dispute| dispute.holds_money());
-            reversed_cents = reversed_cents.saturating_add(held.map(|dispute| dispute.amount).sum());
+            for dispute in disputes.data.iter().filter(|dispute| dispute.holds_money()) {
+                match self.held(dispute, &charge).await? {
+                    Some(held) => reversed = reversed.saturating_add(held),
+                    None => is_clear = false,
+                }
+            }
         }
-        Ok(Payment { id: id.to_owned(), amount_cents: intent.amount_received, reversed_cents })
+        let Charge { currency, amount_captured: charged, .. } = charge;
+        Ok(Payment { id: id.to_owned(), currency, charged, reversed, is_clear })
+    }
+
+    /// What a dispute holds of its charge, in the charge's units; `None` where no currency is common to both.
+    async fn held(&self, dispute: &Dispute, charge: &Charge) -> Result<Option<i64>, ProviderError> {
+        if let Some(held) = dispute.held_of(charge) {
+            return Ok(Some(held));
+        }
+        let path = ["charges", &charge.id];
+        let settled: SettledCharge = self.find("find_charge", &path, &[("expand[]", "balance_transaction")]).await?;
+        Ok(settled.balance_transaction.and_then(|brought| dispute.held_of_settled(charge, &brought)))
     }
 
     /// The events of a window of the kinds we know, newest first, and the id of the last one if there are more.

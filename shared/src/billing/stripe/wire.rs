@@ -102,7 +102,12 @@ pub struct Invoice {
     pub number: Option<String>,
     pub status: String,
     pub total: i64,
-    pub amount_paid: i64,
+    /// By payments, and past Stripe.
+    amount_paid: i64,
+    /// The customer's balance before and after it was applied; below zero the customer has credit. None before that.
+    #[serde(default)]
+    starting_balance: i64,
+    ending_balance: Option<i64>,
     pub currency: String,
     /// `subscription_create`, `subscription_cycle`, or why else it was made.
     pub billing_reason: Option<String>,
@@ -132,11 +137,25 @@ struct Line {
 #[derive(Debug, Clone, Deserialize)]
 struct InvoicePayment {
     status: String,
+    amount_paid: Option<i64>,
     payment: PaymentOf,
+}
+
+/// How an invoice was paid, besides what the customer's balance covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaidBy<'a> {
+    /// All from the balance, or past Stripe.
+    None,
+    /// By one payment, which covers so many cents of it.
+    One { payment_id: &'a str, charged_cents: i32 },
+    /// By several, or by one that is no payment intent.
+    Several,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 struct PaymentOf {
+    #[serde(rename = "type", default)]
+    kind: String,
     payment_intent: Option<String>,
 }
 
@@ -153,45 +172,31 @@ impl Invoice {
         self.lines.data.first().map(|line| line.period)
     }
 
-    /// The payment that paid it.
+    /// What is paid of it: what came by payments and past Stripe, and what was taken from the customer's balance.
     #[must_use]
-    pub fn payment(&self) -> Option<&str> {
-        let paid = self.payments.iter().flat_map(|payments| &payments.data).find(|payment| payment.status == "paid");
-        paid?.payment.payment_intent.as_deref()
+    pub fn settled_cents(&self) -> i64 {
+        let from_balance = self.ending_balance.unwrap_or(self.starting_balance).saturating_sub(self.starting_balance);
+        self.amount_paid.saturating_add(from_balance)
     }
-}
 
-/// A payment: what came, and what went back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    pub id: String,
-    pub amount_cents: i64,
-    /// Refunded, or held by the payer's bank in a dispute that is open or lost.
-    pub reversed_cents: i64,
-}
-
-#[derive(Deserialize)]
-pub(super) struct PaymentIntent {
-    pub(super) amount_received: i64,
-    pub(super) latest_charge: Option<Charge>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Charge {
-    pub(super) amount_refunded: i64,
-    pub(super) disputed: bool,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Dispute {
-    pub(super) amount: i64,
-    status: String,
-}
-
-impl Dispute {
-    /// Whether the bank has the money: not in an inquiry, nor once it decided for us.
-    pub(super) fn holds_money(&self) -> bool {
-        matches!(self.status.as_str(), "needs_response" | "under_review" | "lost")
+    /// How it was paid.
+    #[must_use]
+    pub fn paid_by(&self) -> PaidBy<'_> {
+        let all = self.payments.iter().flat_map(|payments| &payments.data);
+        // Payments that were recorded and not made by Stripe have their own type: nothing goes back by them here.
+        let mut paid = all.filter(|payment| payment.status == "paid" && payment.payment.kind != "payment_record");
+        match (paid.next(), paid.next()) {
+            (None, _) => PaidBy::None,
+            (Some(InvoicePayment { payment, amount_paid, .. }), None) => match &payment.payment_intent {
+                Some(payment_id) => {
+                    // It may also have paid what the customer owed from before.
+                    let cents = amount_paid.unwrap_or(self.amount_paid).min(self.settled_cents()).max(0);
+                    PaidBy::One { payment_id, charged_cents: i32::try_from(cents).unwrap_or(i32::MAX) }
+                }
+                None => PaidBy::Several,
+            },
+            (Some(_), Some(_)) => PaidBy::Several,
+        }
     }
 }
 
@@ -231,6 +236,8 @@ pub(super) fn session_form(new: &NewSession<'_>) -> Vec<(&'static str, String)> 
         ("expires_at", new.expires_at.timestamp().to_string()),
         ("success_url", new.success_url.to_owned()),
         ("cancel_url", new.cancel_url.to_owned()),
+        // The account's own setting may have the price shown, and disputed, in the payer's currency.
+        ("adaptive_pricing[enabled]", "false".to_owned()),
         ("line_items[0][quantity]", "1".to_owned()),
         ("line_items[0][price_data][currency]", new.currency.to_owned()),
         ("line_items[0][price_data][unit_amount]", new.amount_cents.to_string()),

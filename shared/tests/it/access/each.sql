@@ -14,8 +14,10 @@ insert into gateway.purchase
   (purchase_id, user_id, pack_id, name, credits, amount_cents, currency, session_id, state, created_at, expires_at)
   values ('{own}', '{own}', 'starter', 'Starter', 100, 900, 'usd', 'cs_{own}', 'paid', now(), now());
 insert into gateway.customer (user_id, customer_id, known_at) values ('{own}', 'cus_{own}', now());
-insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, paid_at)
-  values ('pi_{own}', '{own}', '{own}', 'Starter', 900, now());
+insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, charged_cents, credits_total, credits_paid, paid_at)
+  values ('pi_{own}', '{own}', '{own}', 'Starter', 900, 900, 100, 100, now());
+insert into gateway.undecided_payment (object_id, user_id, reason, paid_cents, agreed_cents)
+  values ('cs_{own}', '{own}', 'another amount', 1, 900);
 insert into gateway.subscription (subscription_id, provider_id, user_id, purchase_id)
   select id, 'sub_{own}', user_id, '{own}' from public.subscriptions where user_id = '{own}';
 insert into gateway.invoice (invoice_id, provider_id, subscription_id)

@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 50] = [
+pub(super) const RELATIONS: [Relation; 51] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),
@@ -163,7 +163,7 @@ pub(super) const RELATIONS: [Relation; 50] = [
         "gateway.payment",
         "user_id = '{own}'",
         "credits_granted",
-        "(payment_id, user_id, purchase_id, name, amount_cents, paid_at) values ('pi_x', '{own}', '{own}', 'x', 1, now())",
+        "(payment_id, user_id, purchase_id, name, amount_cents, charged_cents, credits_total, credits_paid, paid_at) values ('pi_x', '{own}', '{own}', 'x', 1, 1, 1, 1, now())",
     ),
     Relation::new(
         "gateway.payment_event",
@@ -223,6 +223,12 @@ pub(super) const RELATIONS: [Relation; 50] = [
           from public.subscriptions where user_id = '{own}' limit 1",
     )
     .clearing('a', "delete from gateway.subscription where user_id = '{own}'"),
+    Relation::new(
+        "gateway.undecided_payment",
+        "user_id = '{own}'",
+        "reason",
+        "(object_id, user_id, reason, paid_cents, agreed_cents) values ('in_x', '{own}', 'x', 1, 1)",
+    ),
     Relation::new("gateway.user_limit", "user_id = '{own}'", "full_at", "(user_id, full_at) values ('{own}', now())")
         .clearing('a', "delete from gateway.user_limit where user_id = '{own}'"),
     Relation::new(

@@ -15,6 +15,8 @@ pub(super) struct Bill<'a> {
     pub(super) customer: Value,
     pub(super) metadata: Value,
     pub(super) invoice: Value,
+    /// What the payer sees, where the price is converted.
+    pub(super) presentment: Value,
 }
 
 impl Engine {
@@ -27,6 +29,7 @@ impl Engine {
             "created": self.unix(), "currency": bill.currency, "customer": bill.customer, "description": null,
             "invoice": bill.invoice, "last_payment_error": null, "latest_charge": null, "livemode": false,
             "metadata": bill.metadata, "next_action": null, "payment_method": null, "payment_method_types": ["card"],
+            "presentment_details": bill.presentment,
             "status": "requires_payment_method",
         });
         self.shelves.put(Kind::PaymentIntent, intent);
@@ -42,8 +45,10 @@ impl Engine {
         paid["last_payment_error"] = Value::Null;
         paid["latest_charge"] = id.as_str().into();
         paid["payment_method"] = new_id("pm_").into();
+        let moved = Kind::BalanceTransaction.new_id();
         let charge = json!({
             "id": id, "object": "charge", "amount": paid["amount"], "amount_captured": paid["amount"], "amount_refunded": 0,
+            "balance_transaction": moved, "presentment_details": paid["presentment_details"],
             "billing_details": {"address": null, "email": null, "name": null, "phone": null}, "captured": true,
             "created": created, "currency": paid["currency"], "customer": paid["customer"], "disputed": false,
             "failure_code": null, "failure_message": null, "invoice": paid["invoice"], "livemode": false,
@@ -51,8 +56,20 @@ impl Engine {
             "receipt_url": null, "refunded": false, "status": "succeeded",
         });
         self.counts.charged += 1;
+        let (amount, currency) = (charge["amount"].as_i64().unwrap_or_default(), text(&charge, "currency"));
+        let brought = self.movement(&moved, &id, (amount, &currency), "charge");
+        self.shelves.put(Kind::BalanceTransaction, brought);
         self.shelves.put(Kind::Charge, charge);
         Some(id)
+    }
+
+    /// What moves on the seller's balance, in the currency that it is kept in.
+    pub(super) fn movement(&self, id: &str, source: &str, (amount, currency): (i64, &str), kind: &str) -> Value {
+        json!({
+            "id": id, "object": "balance_transaction", "amount": amount, "available_on": self.unix(), "created": self.unix(),
+            "currency": currency, "exchange_rate": null, "fee": 0, "fee_details": [], "net": amount, "source": source,
+            "status": "available", "type": kind,
+        })
     }
 
     /// The bank says no.

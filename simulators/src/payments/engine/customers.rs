@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Engine;
 use crate::payments::form::Fields;
 use crate::payments::refusal::Refusal;
-use crate::payments::shelf::Kind;
+use crate::payments::shelf::{Kind, new_id};
 
 const TEXTS: [&str; 4] = ["email", "name", "description", "phone"];
 const KNOWN: [&str; 7] = ["email", "name", "description", "phone", "metadata", "address", "preferred_locales"];
@@ -35,6 +35,21 @@ impl Engine {
         customer["metadata"] = fields.metadata(&customer["metadata"])?;
         self.shelves.put(Kind::Customer, customer.clone());
         Ok(customer)
+    }
+
+    /// Changes what the seller owes the customer: below zero the next invoices are paid from it.
+    pub(in crate::payments) fn adjust_balance(&mut self, id: &str, fields: &Fields<'_>) -> Result<Value, Refusal> {
+        fields.only(&["amount", "currency", "description", "metadata"])?;
+        let currency = fields.required("currency")?.to_lowercase();
+        let amount = fields.integer("amount")?.ok_or_else(|| Refusal::parameter_missing("amount"))?;
+        let before = self.shelves.get(Kind::Customer, id, "id")?["balance"].as_i64().unwrap_or_default();
+        let ending = before.saturating_add(amount);
+        self.change(Kind::Customer, id, json!({"balance": ending, "currency": currency}));
+        Ok(json!({
+            "id": new_id("cbtxn_"), "object": "customer_balance_transaction", "amount": amount, "created": self.unix(),
+            "currency": currency, "customer": id, "description": fields.text("description")?, "ending_balance": ending,
+            "invoice": null, "livemode": false, "metadata": fields.metadata(&json!({}))?, "type": "adjustment",
+        }))
     }
 
     /// The customer that checkout makes for who has none.

@@ -32,6 +32,7 @@ impl Engine {
             Kind::Dispute => &["charge", "payment_intent"],
             Kind::Event => &["type"],
             Kind::Price => &["active", "currency"],
+            Kind::BalanceTransaction => &["source", "type"],
         };
         let more: &[&str] = if kind == Kind::Event { &["types", "delivery_success"] } else { &[] };
         fields.only(&[&PAGING, filters, more].concat())?;

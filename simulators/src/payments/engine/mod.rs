@@ -94,6 +94,8 @@ pub(super) struct Engine {
     pub(super) deliveries: VecDeque<DeliveryView>,
     /// What sessions give on to the payment intent or the subscription that they make.
     inner_metadata: InnerMetadata,
+    /// Adaptive Pricing as the seller's dashboard has it: a currency, and what a price comes to in it, in percent.
+    pub(super) adaptive: Option<(String, i64)>,
     /// `{id, idempotency_key}` of the request that is being answered, for the events it makes.
     pub(super) cause: Value,
     options: Arc<PaymentsOptions>,
@@ -116,6 +118,7 @@ impl Engine {
             sending: false,
             deliveries: VecDeque::new(),
             inner_metadata: InnerMetadata::default(),
+            adaptive: None,
             cause: no_cause(),
             options,
             base_url,

@@ -37,7 +37,8 @@ impl Engine {
         let Some(subscription) = self.invoiced(id) else { return };
         let Some(of) = self.shelves.find(Kind::Subscription, &subscription) else { return };
         let is_past_due = of["status"] == "past_due";
-        if of["status"] == "canceled" {
+        let is_paid = self.shelves.find(Kind::Invoice, id).is_some_and(|invoice| invoice["status"] == "paid");
+        if of["status"] == "canceled" || is_paid {
             return;
         }
         let subject = format!("{subscription}/{}", text(of, "customer"));

@@ -17,9 +17,9 @@ const LIFE_MAX: TimeDelta = TimeDelta::hours(24);
 
 const REFERENCE_CHARS_MAX: usize = 200;
 /// The least that a payment may come to, in cents.
-const AMOUNT_MIN: i64 = 50;
+pub(super) const AMOUNT_MIN: i64 = 50;
 
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 27] = [
     "mode",
     "line_items",
     "success_url",
@@ -46,6 +46,7 @@ const KNOWN: [&str; 26] = [
     "consent_collection",
     "payment_method_options",
     "payment_method_collection",
+    "adaptive_pricing",
 ];
 
 /// How a visit of the checkout page ends.
@@ -84,11 +85,19 @@ impl Engine {
         let metadata = fields.metadata(&json!({}))?;
         let inner = if mode == "payment" { "payment_intent_data" } else { "subscription_data" };
         let inner = fields.part(inner)?.map_or(Ok(json!({})), |part| part.metadata(&json!({})))?;
+        let adapts = match fields.part("adaptive_pricing")? {
+            Some(part) => {
+                part.only(&["enabled"])?;
+                part.boolean("enabled")?
+            }
+            None => None,
+        };
+        let adapts = adapts.unwrap_or(self.adaptive.is_some());
         let lines = self.read_lines(fields)?;
         check_mode(mode, &lines)?;
         let id = Kind::Session.new_id();
         let session = json!({
-            "id": id, "object": "checkout.session", "amount_subtotal": lines.amount, "amount_total": lines.amount,
+            "id": id, "object": "checkout.session", "adaptive_pricing": {"enabled": adapts}, "amount_subtotal": lines.amount, "amount_total": lines.amount,
             "cancel_url": fields.text("cancel_url")?, "client_reference_id": reference, "created": self.unix(),
             "currency": lines.currency, "customer": customer, "customer_creation": fields.text("customer_creation")?,
             "customer_details": null, "customer_email": fields.text("customer_email")?, "expires_at": expires_at,
@@ -180,6 +189,7 @@ impl Engine {
             customer,
             metadata: self.inner_metadata.find(&id),
             invoice: Value::Null,
+            presentment: self.presentment(session),
         };
         let intent = self.make_payment_intent(&bill);
         // A session for a subscription never names one: its first invoice does.
@@ -187,6 +197,17 @@ impl Engine {
             self.change(Kind::Session, &id, json!({ "payment_intent": intent }));
         }
         intent
+    }
+
+    /// What the payer of a session sees, where its price is converted.
+    fn presentment(&self, session: &Value) -> Value {
+        match &self.adaptive {
+            Some((currency, percent)) if session["adaptive_pricing"]["enabled"] == true => {
+                let amount = session["amount_total"].as_i64().unwrap_or_default() * percent / 100;
+                json!({"presentment_amount": amount, "presentment_currency": currency})
+            }
+            _ => Value::Null,
+        }
     }
 
     fn complete_session(&mut self, session: &Value, is_paid: bool) {

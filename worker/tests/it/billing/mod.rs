@@ -1,16 +1,23 @@
 //! Buying credits, through the API, the payment simulator and the worker.
 
+mod currencies;
 mod events;
 mod plan_ends;
 mod plans;
 mod purchases;
 mod reversals;
+mod second_plans;
+mod settled;
 
 use std::time::Duration;
 
+use devstack::builders;
 use devstack::shop::{self, Plans};
 use devstack::test_stack::{TestStack, TestUser};
 use serde_json::Value;
+use shared::credits::Credits;
+use shared::ledger::{Adjustment, Key, adjust};
+use simulators::payments::Kind;
 
 /// What every new user is given.
 const WELCOME: i64 = 100;
@@ -54,6 +61,35 @@ impl Shop {
         self.stack.settle_payments().await;
     }
 
+    /// Takes so many credits, as generations that ran would.
+    async fn spend(&self, credits: i64) {
+        let mut left = credits;
+        while left > 0 {
+            let outputs = left.min(4);
+            drop(self.user.generate(&builders::model().outputs(outputs).build()).await.unwrap().expecting(202));
+            left -= outputs;
+        }
+        self.stack.drain().await;
+    }
+
+    /// Lets so many days pass in which nobody works.
+    async fn away(&mut self, days: u32) {
+        self.stack.advance(DAY * days).await;
+        self.stack.settle_payments().await;
+        self.user = self.stack.sign_in_again(&self.user).await;
+    }
+
+    /// Takes the whole balance by hand.
+    async fn take_all(&self) {
+        let adjustment = Adjustment {
+            user_id: shared::ids::UserId(self.user.id()),
+            amount: Credits::new(i32::try_from(-self.balance().await).unwrap()),
+            reason: "A year of work".parse().unwrap(),
+            key: Key::generate(),
+        };
+        adjust(&self.stack.worker.pool, &adjustment, false).await.unwrap();
+    }
+
     /// Lets so many days pass, one after another, with all that happens on each.
     async fn days(&mut self, days: u32) {
         for _ in 0..days {
@@ -90,6 +126,28 @@ impl Shop {
         let answer = request.bearer_auth(self.stack.payments.secret_key()).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
         answer.json().await.unwrap()
+    }
+
+    /// Kinds and details of the anomalies that are open, without reading the books anew.
+    async fn anomalies(&self) -> Vec<(String, String)> {
+        sqlx::query_as("select kind, detail from gateway.anomaly where ended_at is null order by kind, detail")
+            .fetch_all(self.stack.database.pool())
+            .await
+            .unwrap()
+    }
+
+    /// The kinds that are open once the books were read.
+    async fn anomalies_when_read(&self) -> Vec<String> {
+        sqlx::query("update gateway.reading set read_at = null").execute(self.stack.database.pool()).await.unwrap();
+        let worker = &self.stack.worker;
+        shared::telemetry::report_anomalies(&worker.pool, &worker.anomalies).await.unwrap();
+        self.anomalies().await.into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    /// The provider's payment that was made last.
+    fn last_payment(&self) -> String {
+        let payment = self.stack.payments.objects(Kind::PaymentIntent).pop().unwrap();
+        payment["id"].as_str().unwrap().to_owned()
     }
 
     /// Gives money of a payment back; in cents, or all that is left.

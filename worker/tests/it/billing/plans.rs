@@ -103,6 +103,10 @@ async fn an_invoice_that_is_not_what_was_agreed_brings_nothing() {
             .await
             .unwrap();
     assert!(outcomes.contains(&"mismatch".to_owned()), "{outcomes:?}");
+    let anomalies = shop.anomalies().await;
+    assert!(anomalies.iter().any(|(_, detail)| detail.starts_with("another amount: in_")), "{anomalies:?}");
+    assert!(anomalies.iter().any(|(_, detail)| detail.starts_with("second subscription of a purchase: sub_")));
+    assert_eq!(shop.anomalies_when_read().await, ["undecided_payment", "undecided_payment"], "a reading ends none");
     shop.close().await;
 }
 
@@ -172,6 +176,44 @@ async fn a_plan_of_before_this_backend_is_shown_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_year_that_is_refunded_but_for_the_months_used_leaves_no_debt() {
+    // Months used, what is refunded of 290.00, and the credits that the rest of the money pays for (billing/rules.rs).
+    for (used, refunded, paid) in [(1, 26_583, 501), (3, 21_750, 1_500), (11, 2_416, 5_501)] {
+        let mut shop = Shop::open().await;
+        shop.subscribe(shop.plans.yearly).await;
+        shop.away(31 * (used - 1)).await;
+        let granted = i64::from(used) * 500;
+        assert_eq!(shop.balance().await, WELCOME + granted);
+        shop.take_all().await;
+        shop.refund(&shop.last_payment(), Some(refunded)).await;
+        let standing = shop.standing().await;
+        assert_eq!((&standing["balance"], &standing["debt"]), (&json!(0), &json!(0)), "{used} months");
+        // A new pack brings all its credits, and the plan only what is still paid for.
+        shop.pay_starter().await;
+        shop.stack.settle_payments().await;
+        assert_eq!(shop.balance().await, 100, "{used} months");
+        shop.away(360 - 31 * (used - 1)).await;
+        assert_eq!(shop.balance().await, 100 + paid - granted, "{used} months");
+        shop.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_of_a_year_that_is_won_brings_the_months_that_were_left_out() {
+    let mut shop = Shop::open().await;
+    shop.subscribe(shop.plans.yearly).await;
+    let dispute = shop.stack.payments.dispute(&shop.last_payment()).unwrap();
+    shop.stack.settle_payments().await;
+    assert_eq!(shop.balance().await, WELCOME);
+    shop.days(70).await;
+    assert_eq!(shop.balance().await, WELCOME, "nothing is granted of money that a bank holds");
+    assert!(shop.stack.payments.close_dispute(&dispute, true));
+    shop.stack.settle_payments().await;
+    assert_eq!(shop.balance().await, WELCOME + 1500);
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_yearly_plan_whose_money_went_back_brings_no_more() {
     let mut shop = Shop::open().await;
     shop.subscribe(shop.plans.yearly).await;
@@ -180,9 +222,9 @@ async fn a_yearly_plan_whose_money_went_back_brings_no_more() {
     let payment = shop.stack.payments.objects(Kind::PaymentIntent).pop().unwrap();
     let payment_id = payment["id"].as_str().unwrap();
     shop.refund(payment_id, Some(14_500)).await;
-    assert_eq!(shop.balance().await, WELCOME + 500, "half of it");
-    shop.days(31).await;
-    assert_eq!(shop.balance().await, WELCOME + 750, "and half of what comes");
+    assert_eq!(shop.balance().await, WELCOME + 1000, "half of the year is paid for");
+    shop.away(200).await;
+    assert_eq!(shop.balance().await, WELCOME + 3000, "and no more comes");
     shop.refund(payment_id, None).await;
     assert_eq!(shop.balance().await, WELCOME);
     shop.days(62).await;

@@ -7,17 +7,6 @@ use simulators::runpod::{JobFault, RunPodEffect};
 
 use super::{Shop, WELCOME};
 
-/// Spends so many credits on generations that run.
-async fn spend(shop: &Shop, credits: i64) {
-    let mut left = credits;
-    while left > 0 {
-        let outputs = left.min(4);
-        drop(shop.user.generate(&model().outputs(outputs).build()).await.unwrap().expecting(202));
-        left -= outputs;
-    }
-    shop.stack.drain().await;
-}
-
 #[tokio::test]
 async fn part_of_the_money_back_takes_part_of_the_credits() {
     let shop = Shop::open().await;
@@ -39,7 +28,7 @@ async fn what_was_spent_is_owed_and_the_next_purchase_repays_it_first() {
     let shop = Shop::open().await;
     let payment_id = shop.pay_starter().await;
     shop.stack.settle_payments().await;
-    spend(&shop, 150).await;
+    shop.spend(150).await;
     assert_eq!(shop.balance().await, 50);
     shop.refund(&payment_id, None).await;
     let standing = shop.standing().await;
@@ -61,7 +50,7 @@ async fn a_refund_of_a_generation_repays_a_debt() {
     let shop = Shop::open().await;
     let payment_id = shop.pay_starter().await;
     shop.stack.settle_payments().await;
-    spend(&shop, 98).await;
+    shop.spend(98).await;
     shop.stack.runpod.script(Fault::new(RunPodEffect::from(JobFault::WorkflowInvalid)));
     let failing = shop.user.generate(&model().outputs(4).build()).await.unwrap().generation_id();
     // A balance of 98: all of it goes, and 2 of the bought credits are owed.
@@ -79,7 +68,7 @@ async fn a_dispute_takes_back_until_it_is_won() {
     let shop = Shop::open().await;
     let payment_id = shop.pay_starter().await;
     shop.stack.settle_payments().await;
-    spend(&shop, 120).await;
+    shop.spend(120).await;
     let won = shop.stack.payments.dispute(&payment_id).unwrap();
     shop.stack.settle_payments().await;
     let standing = shop.standing().await;

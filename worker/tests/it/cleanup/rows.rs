@@ -63,8 +63,8 @@ async fn what_is_left_of_payments_goes_unless_money_came_of_it() {
                     gateway.now() - interval '100 days', gateway.now() - age::interval
              from unnest(array['open', 'paid', 'failed', 'expired']) as state, unnest(array['31 days', '29 days']) as age;
              -- Its payment was heard of before its checkout was known to be paid.
-             insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, paid_at)
-             select 'pi_1', user_id, purchase_id, name, 900, gateway.now() from gateway.purchase where name = 'failed31 days'",
+             insert into gateway.payment (payment_id, user_id, purchase_id, name, amount_cents, charged_cents, credits_total, credits_paid, paid_at)
+             select 'pi_1', user_id, purchase_id, name, 900, 900, 100, 100, gateway.now() from gateway.purchase where name = 'failed31 days'",
             user.id()
         ),
     )

@@ -6,6 +6,7 @@
 
 mod acts;
 mod model;
+mod plans;
 mod rest;
 
 use rand::rngs::StdRng;

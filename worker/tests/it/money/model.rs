@@ -39,14 +39,16 @@ impl Model {
             let session = payments.object(session).expect("sessions stay");
             if *months == 0 {
                 if session["payment_status"] == "paid" {
-                    net += kept(payments, &session["payment_intent"], STARTER.1.into());
+                    let credits = STARTER.1.into();
+                    net += kept(payments, &session["payment_intent"], (credits, credits), STARTER.2.into());
                 }
                 continue;
             }
             for invoice in payments.objects(Kind::Invoice) {
                 if invoice["subscription"] == session["subscription"] && invoice["status"] == "paid" {
-                    let granted = due_months(&invoice, *months, now) * i64::from(PLAN_CREDITS);
-                    net += kept(payments, &invoice["payment_intent"], granted);
+                    let (month, price) = (i64::from(PLAN_CREDITS), invoice["total"].as_i64().expect("a number"));
+                    let due = due_months(&invoice, *months, now) * month;
+                    net += kept(payments, &invoice["payment_intent"], (due, months * month), price);
                 }
             }
         }
@@ -68,16 +70,21 @@ fn due_months(invoice: &Value, months: i64, now: DateTime<Utc>) -> i64 {
     i64::try_from((0..months).filter(begun).count()).expect("small")
 }
 
-/// Of what a payment granted, what is not taken back.
-fn kept(payments: &PaymentsHandle, payment_id: &Value, granted: i64) -> i64 {
-    let payment = payments.object(payment_id.as_str().expect("it was paid")).expect("payments stay");
+/// Of the credits that are due, what the money pays for that did not go back. All of it buys `total`.
+fn kept(payments: &PaymentsHandle, payment_id: &Value, (due, total): (i64, i64), price: i64) -> i64 {
+    // Where nothing was charged, nothing goes back.
+    let payment = payment_id.as_str().and_then(|id| payments.object(id));
+    let Some(payment) = payment.filter(|payment| payment["status"] == "succeeded") else { return due };
     let charge = payments.object(payment["latest_charge"].as_str().expect("it was charged")).expect("charges stay");
     let held = payments
         .objects(Kind::Dispute)
         .into_iter()
         .filter(|dispute| dispute["payment_intent"] == payment["id"] && dispute["status"] != "won");
-    let held: i64 = held.map(|dispute| dispute["amount"].as_i64().expect("a number")).sum();
+    // Our balance is kept in the currency of our prices, whatever the bank's dispute is told in.
+    let held: i64 = held.map(|dispute| -dispute["balance_transactions"][0]["amount"].as_i64().expect("a number")).sum();
     let amount = payment["amount"].as_i64().expect("a number");
     let gone = (charge["amount_refunded"].as_i64().expect("a number") + held).min(amount);
-    granted - granted * gone / amount
+    // Of the price it may have paid a part; it may also have paid what the customer owed from before.
+    let gone = amount.min(price) * gone / amount;
+    due.min(total - total * gone / price)
 }

@@ -55,6 +55,23 @@ impl World {
             assert_eq!(standing["reserved"], 0, "everything has ended");
         }
         self.stack.reconcile().await;
+        self.assert_all_was_decided().await;
+    }
+
+    /// Nobody has two plans, and whatever was paid, and however, was applied.
+    async fn assert_all_was_decided(&self) {
+        let pool = self.stack.database.pool();
+        sqlx::query("update gateway.reading set read_at = null").execute(pool).await.unwrap();
+        let worker = &self.stack.worker;
+        shared::telemetry::report_anomalies(&worker.pool, &worker.anomalies).await.unwrap();
+        let open: Vec<(String, String)> = sqlx::query_as(
+            "select kind, detail from gateway.anomaly
+             where ended_at is null and kind in ('two_subscriptions', 'undecided_payment', 'stuck_payment')",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap();
+        assert!(open.is_empty(), "{open:?}");
     }
 
     /// Of what was cancelled, or late, either that or the result came first.

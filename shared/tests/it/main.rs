@@ -15,3 +15,4 @@ mod people;
 mod projects;
 mod runpod;
 mod signup;
+mod welcome;

@@ -1,5 +1,5 @@
 -- What a user has: a project with a generation in it that was paid for and completed, one that has no run, the rest.
-insert into auth.users (id, email) values ('{own}', '{own}@example.com');
+insert into auth.users (id, email, email_confirmed_at) values ('{own}', '{own}@example.com', now());
 insert into public.projects (id, user_id, name) values ('{own_project}', '{own}', 'Spring');
 insert into public.generations (id, user_id, project_id, generation_type, method, status, output_url) values
   ('{own_generation}', '{own}', '{own_project}', 'model', 'automatic', 'completed', '{own}/{own_generation}/1.webp'),

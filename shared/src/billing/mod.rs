@@ -18,6 +18,7 @@ mod payment;
 pub mod purchase;
 pub mod rules;
 pub mod signature;
+pub mod stop;
 pub mod stripe;
 pub mod subscription;
 pub mod watch;

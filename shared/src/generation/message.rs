@@ -7,6 +7,10 @@ pub fn message(code: &str, picture: Option<&str>) -> String {
     text(code).replace(PICTURE, picture.unwrap_or("of this request"))
 }
 
+/// The text for a cancel that was charged.
+pub(super) const CANCEL_CHARGED: &str =
+    "You cancelled this generation after your free cancellations of the day. It was charged in full.";
+
 /// Stands in a text for the name of a picture.
 const PICTURE: &str = "{picture}";
 

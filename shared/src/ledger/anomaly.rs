@@ -18,18 +18,21 @@ pub enum AnomalyKind {
     Refunds,
     /// A user took welcome credits, and so did others whose addresses reach the same mailbox.
     SharedEmail,
+    /// A user cancelled so many submitted generations that some were charged, within a day.
+    ChargedCancels,
     /// A rule of `reconcile` is broken: what is observed is not what it demands.
     Imbalance,
 }
 
 impl AnomalyKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NegativeBalance,
         Self::JumpingBalance,
         Self::SpendWithoutGeneration,
         Self::Refunds,
         Self::SharedEmail,
+        Self::ChargedCancels,
         Self::Imbalance,
     ];
 
@@ -42,6 +45,7 @@ impl AnomalyKind {
             Self::SpendWithoutGeneration => "spend_without_generation",
             Self::Refunds => "refunds",
             Self::SharedEmail => "shared_email",
+            Self::ChargedCancels => "charged_cancels",
             Self::Imbalance => "imbalance",
         }
     }

@@ -136,7 +136,8 @@ async fn welcome_credits_come_once_and_only_with_a_confirmed_address() {
             let database = TestDatabase::new().await;
             let pool = database.pool();
             if !needs_confirmation {
-                run(pool, "update gateway.setting set value = 'false' where name = 'welcome_needs_confirmed_email'").await;
+                run(pool, "update gateway.setting set value = 'false' where name = 'welcome_needs_confirmed_email'")
+                    .await;
             }
             for (statement, confirmed, at_once) in *steps {
                 auth_runs(pool, statement).await;
@@ -166,7 +167,8 @@ async fn in_projects_of_every_kind_they_come_with_the_confirmation() {
 
 #[tokio::test]
 async fn a_setting_that_is_absent_or_no_word_asks_for_confirmation() {
-    for change in ["delete from gateway.setting", "update gateway.setting set value = '\"no\"' where name <> 'welcome_credits'"]
+    for change in
+        ["delete from gateway.setting", "update gateway.setting set value = '\"no\"' where name <> 'welcome_credits'"]
     {
         let database = TestDatabase::new().await;
         run(database.pool(), change).await;

@@ -46,6 +46,8 @@ insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, ex
   values (gen_random_uuid(), '{own}', sha256(''), 2, now(), now() + interval '1 minute');
 insert into gateway.stored_object (path, user_id) values ('{own}/inputs/a.png', '{own}');
 insert into gateway.removed_user (user_id, removed_at, next_at) values ('{own}', now(), now());
+insert into gateway.billing_stop (provider_id, kind, user_id, noted_at, due_at)
+  values ('sub_{own}', 'subscription', '{own}', now(), now());
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
 insert into gateway.notification (generation_id, event, user_id, created_at)
   values ('{own_generation}', 'completed', '{own}', now());

@@ -1,5 +1,6 @@
 //! Buying credits, through the API, the payment simulator and the worker.
 
+mod deletions;
 mod events;
 mod plan_ends;
 mod plans;

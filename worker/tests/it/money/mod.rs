@@ -7,6 +7,7 @@
 mod acts;
 mod model;
 mod rest;
+mod users;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

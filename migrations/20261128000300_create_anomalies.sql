@@ -12,7 +12,7 @@ create table gateway.anomaly (
   id bigint generated always as identity primary key,
   kind text not null constraint anomaly_kind_known check (kind in
     ('negative_balance', 'jumping_balance', 'spend_without_generation', 'refunds', 'shared_email', 'two_subscriptions',
-     'undecided_payment', 'stuck_payment', 'imbalance')),
+     'undecided_payment', 'stuck_payment', 'charged_cancels', 'imbalance')),
   subject uuid not null,                      -- a user or a generation, which may be gone by now; zero where unknown
   observed bigint not null,
   threshold bigint not null,

@@ -71,7 +71,7 @@
 //! Auth under `/auth/v1`: `POST /signup`, `POST /token?grant_type=password` and `refresh_token`, `GET` and `PUT /user` (metadata and
 //! password), `POST /logout?scope=`, `GET /.well-known/jwks.json`. Refusals have the form of the `X-Supabase-Api-Version` asked for;
 //! a refresh token brings one next, also to two tabs within 10 seconds. ES256 or HS256; [`SupabaseHandle::rotate`]; users in memory
-//! or in `auth.users` of a database, whose triggers then run. Addresses count as confirmed, and no mail is sent. Passwords are kept
+//! or in `auth.users` of a database, whose triggers then run. Addresses count as confirmed, anonymous users have none, and no mail is sent. Passwords are kept
 //! as a single salted SHA-256, enough for a simulator and nothing else. Bad tokens: [`supabase::BadToken`].
 //!
 //! Storage under `/storage/v1`: `/bucket` (create, get, list, change, empty, delete), `POST`, `PUT`, `GET`, `HEAD`, `DELETE

@@ -1,4 +1,5 @@
-//! Follows up what the provider of payments tells, grants plans their months, and has debts repaid.
+//! Follows up what the provider of payments tells, grants plans their months, has debts repaid, and stops what would be
+//! billed to users who are gone.
 //!
 //! Any number of workers do this side by side: events and grants are taken row by row, and all of it may be repeated.
 
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use shared::billing::event::{self, DueEvent, Subject};
+use shared::billing::stop::{self, DueStop};
 use shared::billing::{self, ApplyError, Stripe, grant, watch};
 use shared::ledger::debt;
 use shared::provider::ProviderError;
@@ -28,6 +30,8 @@ const ROUND_TIME_MAX: Duration = Duration::from_mins(5);
 const LOOK_TIME_MAX: Duration = Duration::from_mins(30);
 /// Events followed up at once; each takes up to three calls.
 const EVENTS_AT_ONCE: i64 = 8;
+/// Subscriptions and checkouts of users who are gone that one round stops.
+const STOPS_AT_ONCE: i64 = 4;
 /// Grants and debts of one round; what is left waits for the next.
 const BATCH: i64 = 100;
 /// Times an event is followed up before it is given up, over some 30 days, as long as the provider remembers it.
@@ -75,7 +79,7 @@ pub async fn tick(state: &WorkerState) -> Result<usize, sqlx::Error> {
 async fn round(state: &WorkerState) -> Result<usize, sqlx::Error> {
     let pool = &state.pool;
     let mut moved = match &state.stripe {
-        Some(stripe) => follow_up(pool, stripe).await?,
+        Some(stripe) => follow_up(pool, stripe).await? + stop_billing(pool, stripe).await?,
         None => 0,
     };
     moved += grant::grant_due(pool, BATCH).await?;
@@ -106,6 +110,7 @@ async fn recover(state: &WorkerState) -> usize {
 
 async fn show_oldest(pool: &PgPool) -> Result<(), sqlx::Error> {
     gauge!(names::PAYMENT_EVENTS_OLDEST_SECONDS).set(event::oldest(pool).await?.as_secs_f64());
+    gauge!(names::BILLING_STOPS_OLDEST_SECONDS).set(stop::oldest(pool).await?.as_secs_f64());
     Ok(())
 }
 
@@ -165,10 +170,7 @@ async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<
         event::end(pool, &event.event_id, "given_up").await?;
         return Ok("given_up");
     }
-    // Doubles from about a second to an hour, with the jitter of all our delays.
-    let doublings = event.tries.clamp(1, 12).unsigned_abs();
-    let wait = Duration::from_secs(1 << doublings).min(WAIT_MAX) + retry::delay(doublings);
-    event::put_off(pool, &event.event_id, wait).await?;
+    event::put_off(pool, &event.event_id, wait(event.tries)).await?;
     Ok(match error {
         ApplyError::Provider(ProviderError::Unavailable { alarm: true, .. }) => "misconfigured",
         // With the key of another account, too.
@@ -178,6 +180,41 @@ async fn put_off(pool: &PgPool, event: &DueEvent, error: &ApplyError) -> Result<
         ApplyError::Contended => "contended",
         ApplyError::Database(_) => "error",
     })
+}
+
+/// Doubles from about a second to an hour, with the jitter of all our delays.
+fn wait(tries: i32) -> Duration {
+    let doublings = tries.clamp(1, 12).unsigned_abs();
+    Duration::from_secs(1 << doublings).min(WAIT_MAX) + retry::delay(doublings)
+}
+
+/// Stops subscriptions and checkouts of users who are gone. One after the other: there are few.
+async fn stop_billing(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {
+    let due = stop::take_due(pool, STOPS_AT_ONCE).await?;
+    for one in &due {
+        let DueStop { provider_id, kind, user_id, tries } = one;
+        let outcome = match stop::stop(stripe, one).await {
+            Ok(()) => {
+                stop::end(pool, provider_id).await?;
+                tracing::info!(provider_id, ?kind, %user_id, "what was billed to a user who is gone is stopped");
+                "stopped"
+            }
+            Err(error) => {
+                tracing::warn!(
+                    provider_id,
+                    ?kind,
+                    %user_id,
+                    tries,
+                    error = &error as &dyn std::error::Error,
+                    "a user is gone and is still billed"
+                );
+                stop::put_off(pool, provider_id, wait(*tries)).await?;
+                "failed"
+            }
+        };
+        counter!(names::BILLING_STOPS_TOTAL, "outcome" => outcome).increment(1);
+    }
+    Ok(due.len())
 }
 
 /// Has debts repaid by what came without a purchase, such as a refund.

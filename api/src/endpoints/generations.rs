@@ -67,10 +67,13 @@ impl GenerationsApi {
         Ok(PageAnswer(Page { items: items.collect(), next }))
     }
 
-    /// Call a generation off
+    /// Cancel a generation
     ///
-    /// Answers how it stands now. What waits is cancelled at once and refunded; what runs is stopped and refunded
-    /// soon after; what is being collected or is final stays as it is. May be repeated.
+    /// Returns the generation as it is now. A queued generation is cancelled and refunded immediately. A submitted or
+    /// running generation is cancelled asynchronously: the first ones in a day (UTC) are refunded, 20 unless the service
+    /// is configured otherwise, and further ones are charged in full. `cancel_cost` says what a cancel costs before and
+    /// after you request it, and `cost` what was charged. A generation that is being collected or is final stays as it
+    /// is. May be repeated; a repeat costs nothing.
     #[oai(path = "/generations/:generation_id/cancel", method = "post", operation_id = "cancel_generation")]
     async fn cancel_generation(
         &self,
@@ -80,7 +83,10 @@ impl GenerationsApi {
         generation_id: Path<Uuid>,
     ) -> Result<GenerationAnswer, ApiError> {
         let id = GenerationId(generation_id.0);
-        let found = generation::request_cancel(&*state.database(caller.user_id()).await?, caller.user_id(), id).await?;
+        let free_per_day = state.settings.generations.cancels_free_per_day;
+        let pool = state.database(caller.user_id()).await?;
+        let found = generation::request_cancel(&pool, caller.user_id(), id, free_per_day).await?;
+        drop(pool);
         Ok(GenerationAnswer::of(&state, caller.user_id(), found.ok_or(ApiError::NotFound)?).await)
     }
 

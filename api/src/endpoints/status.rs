@@ -51,7 +51,7 @@ pub(super) struct Cost {
     price: i32,
     /// What has been taken for it: the price less what was refunded.
     charged: i32,
-    /// What was given back because it was not delivered.
+    /// What was given back: of what was not delivered, or was cancelled for free.
     refunded: i32,
 }
 
@@ -84,6 +84,10 @@ pub(super) struct GenerationBody {
     /// What it costs. Null for generations from before this service.
     #[oai(nullable)]
     cost: Option<Cost>,
+    /// Credits that cancelling it costs now: 0 while it is queued and while you have free cancellations left today, else
+    /// its price. After a cancel was requested: what that cancel costs. Null once it is too late to cancel.
+    #[oai(nullable)]
+    cancel_cost: Option<i32>,
     /// Outputs asked for. Null for generations from before this service.
     #[oai(nullable)]
     output_count: Option<i16>,
@@ -158,6 +162,7 @@ impl GenerationBody {
             progress: generation.progress,
             image_urls,
             cost: Cost::of(&generation),
+            cancel_cost: generation.cancel_cost(state.settings.generations.cancels_free_per_day).map(Credits::get),
             output_count: generation.outputs_asked,
             estimated_time: remaining_seconds(state, &generation),
             workflow_type: generation.workflow,

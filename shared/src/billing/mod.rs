@@ -19,6 +19,7 @@ mod payment;
 pub mod purchase;
 pub mod rules;
 pub mod signature;
+pub mod stop;
 pub mod stripe;
 pub mod subscription;
 mod undecided;

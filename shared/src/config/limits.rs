@@ -25,6 +25,9 @@ pub struct ApiLimits {
 
 impl ApiLimits {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let cancels_free_per_day = reader.parsed("CANCELS_FREE_PER_DAY", "a number from 0 to 1000000", "20", |text| {
+            rules::between(text, 0, 1_000_000)
+        });
         let mut number = |name: &str, max: u32, default: &str| {
             reader.parsed(name, &format!("a number from 1 to {max}"), default, |text| rules::between(text, 1, max))
         };
@@ -32,6 +35,7 @@ impl ApiLimits {
             generations: Limits {
                 per_minute: number("GENERATE_RATE_PER_MINUTE", 6_000, "60"),
                 runs_open_max: number("GENERATIONS_OPEN_MAX", 10_000, "20"),
+                cancels_free_per_day,
             },
             queue_max: number("QUEUE_MAX", 1_000_000, "10000"),
             user_rate: number("USER_RATE_PER_SECOND", 100_000, "20"),

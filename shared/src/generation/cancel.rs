@@ -25,7 +25,8 @@ pub enum CancelError {
 /// Cancels a generation if it is not too late, and returns what it is now; `None` if there is none of hers.
 ///
 /// Queued and held by nobody, it is settled at once. In a worker's or the provider's hands, the wish is
-/// noted and whoever holds it acts. Collecting or final, nothing changes. Safe to repeat.
+/// noted and whoever holds it acts: free for the first `free_per_day` of the user's in a day of UTC, at the generation's
+/// price from then on. Collecting or final, nothing changes. Safe to repeat.
 ///
 /// # Errors
 /// See [`CancelError`].
@@ -33,8 +34,9 @@ pub async fn request_cancel(
     pool: &PgPool,
     user_id: UserId,
     generation_id: GenerationId,
+    free_per_day: u32,
 ) -> Result<Option<Generation>, CancelError> {
-    note_wish(pool, user_id, generation_id).await?;
+    note_wish(pool, user_id, generation_id, free_per_day).await?;
     if let Some(leased) = lease::cancelled_in_queue(pool, user_id, generation_id).await? {
         settle(pool, &leased).await?;
     }
@@ -47,17 +49,38 @@ async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
     Ok(())
 }
 
-/// One ring for one wish: repeating it does not make the poller work.
-async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) -> Result<(), sqlx::Error> {
+/// One ring for one wish: repeating it does not make the poller work, and counts once.
+///
+/// Locks the run, then the user's limit: two cancels at once cannot both take the last free one.
+async fn note_wish(
+    pool: &PgPool,
+    user_id: UserId,
+    generation_id: GenerationId,
+    free_per_day: u32,
+) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
         r#"
-        with wished as (
-            update gateway.run
-            set cancel_requested_at = gateway.now(), rings = rings + 1,
-                poll_at = case when stage = 'queued' then poll_at else gateway.now() end
+        with found as (
+            select generation_id, user_id, stage, price
+            from gateway.run
             where generation_id = $1 and user_id = $2 and cancel_requested_at is null
               and stage in ('queued', 'submitting', 'running')
-            returning generation_id, stage, attempt
+            for update
+        ), counted as (
+            insert into gateway.user_limit as held (user_id, full_at, cancels, cancels_on)
+            select user_id, gateway.now(), 1, (gateway.now() at time zone 'utc')::date from found where stage <> 'queued'
+            on conflict (user_id) do update
+            set cancels = case when held.cancels_on = excluded.cancels_on then held.cancels + 1 else 1 end,
+                cancels_on = excluded.cancels_on
+            returning user_id, cancels
+        ), wished as (
+            update gateway.run
+            set cancel_requested_at = gateway.now(), rings = run.rings + 1,
+                poll_at = case when found.stage = 'queued' then run.poll_at else gateway.now() end,
+                cancel_fee = case when counted.cancels > $4 then found.price else 0 end
+            from found left join counted using (user_id)
+            where run.generation_id = found.generation_id
+            returning run.generation_id, run.stage, run.attempt
         ), event as (
             insert into gateway.event (generation_id, kind, stage, attempt, created_at)
             select generation_id, 'cancel_requested', stage, attempt, gateway.now() from wished
@@ -67,6 +90,7 @@ async fn note_wish(pool: &PgPool, user_id: UserId, generation_id: GenerationId) 
         generation_id as GenerationId,
         user_id as UserId,
         POLL_CHANNEL,
+        i32::try_from(free_per_day).unwrap_or(i32::MAX),
     );
     timed("note_cancel", query.fetch_optional(pool)).await?;
     Ok(())

@@ -52,7 +52,7 @@ fn from_queued(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transition
             to.run.wake_at = None;
             Ok(to)
         }
-        Event::CancelRequested => Ok(cancelled(run, now)),
+        Event::CancelRequested => Ok(cancelled(run, Credits::ZERO, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
         Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
@@ -87,7 +87,7 @@ fn from_submitting(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transi
         }
         Event::UnknownOutlasted => Ok(failed(run, "provider_unavailable", "unknown_outlasted", now)),
         Event::ProviderCompleted { provider_job_id } => Ok(completed_at_provider(run, provider_job_id, now)),
-        Event::CancelRequested => Ok(cancelled(run, now)),
+        Event::CancelRequested => Ok(cancelled(run, run.cancel_fee, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
         Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
@@ -100,7 +100,7 @@ fn from_running(run: &Run, event: Event, now: DateTime<Utc>) -> Result<Transitio
         Event::ProviderNotFound => Ok(not_found(run, now)),
         Event::ProviderCompleted { provider_job_id } => Ok(completed_at_provider(run, provider_job_id, now)),
         Event::ProviderFailed { code, retry, retry_in } => Ok(provider_failed(run, code, retry, retry_in, now)),
-        Event::CancelRequested => Ok(cancelled(run, now)),
+        Event::CancelRequested => Ok(cancelled(run, run.cancel_fee, now)),
         Event::DeadlinePassed => Ok(failed(run, "deadline", "deadline_passed", now)),
         Event::Restored { stored } => Ok(restored(run, stored, now)),
         other => Err(invalid(run, &other)),
@@ -226,8 +226,11 @@ fn restored(run: &Run, stored: i16, now: DateTime<Utc>) -> Transition {
     to
 }
 
-fn cancelled(run: &Run, now: DateTime<Utc>) -> Transition {
-    refunded(run, Stage::Cancelled, "cancelled", "cancelled", now)
+/// Of what is queued a cancel is free, also of what was submitted when it was requested and came back since.
+fn cancelled(run: &Run, fee: Credits, now: DateTime<Utc>) -> Transition {
+    let mut to = refunded(run, Stage::Cancelled, "cancelled", "cancelled", now);
+    (to.run.cancel_fee, to.refund) = (fee, run.price.checked_sub(fee).expect("a fee is at most the price"));
+    to
 }
 
 fn failed(run: &Run, code: &'static str, kind: &'static str, now: DateTime<Utc>) -> Transition {
@@ -246,7 +249,7 @@ fn refunded(run: &Run, stage: Stage, code: &'static str, kind: &'static str, now
 fn settled(run: &Run, stage: Stage, kind: &'static str, now: DateTime<Utc>) -> Transition {
     let mut to = moved(run, stage, kind, now);
     (to.run.poll_at, to.run.wake_at, to.run.unknown_until) = (None, None, None);
-    to.run.settled_at = Some(now);
+    (to.run.settled_at, to.run.cancel_fee) = (Some(now), Credits::ZERO);
     to
 }
 
@@ -254,8 +257,7 @@ fn next_attempt(run: &Run, kind: &'static str, retry_in: TimeDelta, now: DateTim
     let mut to = queued(run, kind, retry_in, now);
     to.run.attempt = run.attempt + 1;
     to.run.tries = 0;
-    to.run.provider_job_id = None;
-    to.run.submitted_at = None;
+    (to.run.provider_job_id, to.run.submitted_at) = (None, None);
     to.attempt_outcome = Some(kind);
     to
 }

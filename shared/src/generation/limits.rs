@@ -15,6 +15,8 @@ pub struct Limits {
     pub per_minute: u32,
     /// Generations that may be under way at once.
     pub runs_open_max: u32,
+    /// Cancels of submitted generations that are free in a day of UTC.
+    pub cancels_free_per_day: u32,
 }
 
 /// What is left of a user's rate after a request.
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_is_left_follows_from_when_it_is_whole_again() {
-        let limits = Limits { per_minute: 60, runs_open_max: 9 };
+        let limits = Limits { per_minute: 60, runs_open_max: 9, cancels_free_per_day: 9 };
         let left = |full_in: f64| limits.allowance(full_in);
         assert_eq!((left(0.0).remaining, left(0.0).next_in()), (60, Duration::ZERO));
         assert_eq!((left(1.0).remaining, left(1.0).full_in), (59, Duration::from_secs(1)));
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_slow_rate_is_waited_for_as_long_as_it_takes() {
-        let limits = Limits { per_minute: 2, runs_open_max: 9 };
+        let limits = Limits { per_minute: 2, runs_open_max: 9, cancels_free_per_day: 9 };
         assert_eq!(limits.allowance(60.0).next_in(), Duration::from_secs(30));
         assert_eq!(limits.allowance(30.0).remaining, 1);
     }

@@ -33,6 +33,10 @@ pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String 
     text(code).replace(PICTURE, picture.unwrap_or("of this request")).replace(FEWER, fewer)
 }
 
+/// The text for a cancel that was charged.
+pub(super) const CANCEL_CHARGED: &str =
+    "You cancelled this generation after your free cancellations of the day. It was charged in full.";
+
 /// Stands in a text for the name of a picture.
 const PICTURE: &str = "{picture}";
 /// Stands in a text for the advice to ask for fewer outputs, where there are fewer.

@@ -46,6 +46,10 @@ pub struct Generation {
     pub completed_at: Option<DateTime<Utc>>,
     /// When its outputs were removed because they were older than they are kept.
     pub outputs_expired_at: Option<DateTime<Utc>>,
+    /// What the cancel that was requested costs, if one was.
+    pub cancel_fee: Option<Credits>,
+    /// The user's cancels of submitted generations today.
+    pub cancels_today: i32,
     /// `gateway.now()` of this read.
     pub now: DateTime<Utc>,
     /// The caller's project.
@@ -56,6 +60,21 @@ pub struct Generation {
     pub campaign_name: Option<String>,
     /// The caller's tags.
     pub tags: Vec<String>,
+}
+
+impl Generation {
+    /// What cancelling it costs: now, or as it was requested. `None` once it is too late to cancel.
+    #[must_use]
+    pub fn cancel_cost(&self, free_per_day: u32) -> Option<Credits> {
+        match self.stage? {
+            Stage::Queued => Some(Credits::ZERO),
+            Stage::Submitting | Stage::Running => self.cancel_fee.or_else(|| {
+                let is_free = i64::from(self.cancels_today) < i64::from(free_per_day);
+                if is_free { Some(Credits::ZERO) } else { self.price }
+            }),
+            Stage::Collecting | Stage::Completed | Stage::Failed | Stage::Cancelled => None,
+        }
+    }
 }
 
 /// An output and its signed link, if one was ever made.
@@ -134,6 +153,9 @@ struct Row {
     outputs_asked: Option<i16>,
     error_code: Option<String>,
     outputs_expired_at: Option<DateTime<Utc>>,
+    is_cancel_requested: bool,
+    cancel_fee: Option<Credits>,
+    cancels_today: i32,
     refunded: Credits,
     numbers: Vec<i16>,
     paths: Vec<String>,
@@ -163,6 +185,8 @@ impl From<Row> for Generation {
             created_at: row.created_at,
             completed_at: row.completed_at,
             outputs_expired_at: row.outputs_expired_at,
+            cancel_fee: row.cancel_fee.filter(|_| row.is_cancel_requested),
+            cancels_today: row.cancels_today,
             now: row.now,
             project_id: row.project_id,
             brand_name: row.brand_name,

@@ -17,6 +17,9 @@ select g.id as "id: GenerationId", left(g.generation_type, 100) as "generation_t
        run.target_seconds as "target_seconds?", run.price as "price?: Credits",
        run.outputs_asked as "outputs_asked?", run.error_code as "error_code?",
        run.outputs_expired_at as "outputs_expired_at?",
+       run.cancel_requested_at is not null as "is_cancel_requested!", run.cancel_fee as "cancel_fee?: Credits",
+       coalesce((select cancels from gateway.user_limit
+                 where user_id = $1 and cancels_on = (gateway.now() at time zone 'utc')::date), 0) as "cancels_today!",
        coalesce((select least(sum(amount), 2147483647)::integer from public.credit_transactions as entry
                  where entry.generation_id = g.id and entry.transaction_type = 'refund'), 0)
            as "refunded!: Credits",

@@ -98,6 +98,8 @@ pub struct Run {
     pub leases_lost: i16,
     /// When the user asked to cancel.
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// What that cancel costs; once final, what it was charged.
+    pub cancel_fee: Credits,
     /// The furthest progress ever shown, 0 to 100.
     pub progress: i16,
     /// Why it failed.

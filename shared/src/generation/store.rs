@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::lease::Leased;
-use super::message::message;
+use super::message::{CANCEL_CHARGED, message};
 use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
+use crate::credits::Credits;
 use crate::ids::{GenerationId, LeaseId};
 use crate::jobs::{self, Job};
 use crate::ledger;
@@ -101,7 +102,10 @@ async fn update_run(
             submitted_at = $10, unknown_until = $11, result_at = $12, wake_at = $13, progress = $14, error_code = $15,
             outputs_delivered = $16, settled_at = $17, job_id = coalesce($18, job_id),
             poll_at = case when rings <> $20 and $3 in ('submitting', 'running') then gateway.now() else $19 end,
-            deadline_at = $21, lease_id = null, leased_until = null, leases_lost = 0
+            deadline_at = $21,
+            -- A cancel may be requested while the lease is held: what it costs is the request's to say until the end.
+            cancel_fee = case when $17::timestamptz is null then cancel_fee else $22 end,
+            lease_id = null, leased_until = null, leases_lost = 0
         where generation_id = $1 and lease_id = $2
         "#,
         run.generation_id as GenerationId,
@@ -125,6 +129,7 @@ async fn update_run(
         run.poll_at,
         leased.run.rings,
         run.deadline_at,
+        run.cancel_fee as Credits,
     )
     .execute(tx)
     .await?;
@@ -185,7 +190,10 @@ async fn settle_generation(
         run.stage.status() as super::Status,
         &paths,
         run.provider_job_id,
-        run.error_code.as_deref().map(|code| message(code, transition.picture.as_deref(), run.outputs_asked)),
+        run.error_code.as_deref().map(|code| match run.cancel_fee.is_zero() {
+            true => message(code, transition.picture.as_deref(), run.outputs_asked),
+            false => CANCEL_CHARGED.to_owned(),
+        }),
         metadata(run, outputs),
     )
     .execute(tx)

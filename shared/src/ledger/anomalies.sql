@@ -43,6 +43,12 @@ union all
  where reserved > 0 and reserved >= $3 and refunded * 100 > $2 * reserved
  order by user_id limit $5)
 union all
+(select 'charged_cancels', user_id, count(*), 0, ''
+ from gateway.run
+ where stage = 'cancelled' and cancel_fee > 0 and settled_at > gateway.now() - interval '24 hours'
+ group by user_id
+ order by user_id limit $5)
+union all
 (select 'shared_email', user_id, users, $4, 'first user ' || first_user_id
  from mailbox
  where users > $4

@@ -24,13 +24,15 @@ pub enum AnomalyKind {
     UndecidedPayment,
     /// What the provider of payments told was followed up many times, without result.
     StuckPayment,
+    /// A user cancelled so many submitted generations that some were charged, within a day.
+    ChargedCancels,
     /// A rule of `reconcile` is broken: what is observed is not what it demands.
     Imbalance,
 }
 
 impl AnomalyKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NegativeBalance,
         Self::JumpingBalance,
         Self::SpendWithoutGeneration,
@@ -39,6 +41,7 @@ impl AnomalyKind {
         Self::TwoSubscriptions,
         Self::UndecidedPayment,
         Self::StuckPayment,
+        Self::ChargedCancels,
         Self::Imbalance,
     ];
 
@@ -54,6 +57,7 @@ impl AnomalyKind {
             Self::TwoSubscriptions => "two_subscriptions",
             Self::UndecidedPayment => "undecided_payment",
             Self::StuckPayment => "stuck_payment",
+            Self::ChargedCancels => "charged_cancels",
             Self::Imbalance => "imbalance",
         }
     }

@@ -26,7 +26,7 @@ pub struct Difference {
 /// Lists broken rules, at most 1,000; empty when all is well. Repairs nothing.
 ///
 /// Per user the balance is the sum of the entries and not below zero; per run the reservation is its price, and what
-/// the entries leave is what the delivered outputs cost, from the row's own numbers; no refund is without reservation.
+/// the entries leave is what the delivered outputs or a late cancel cost, from the row's own numbers; no refund is without reservation.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -12,7 +12,7 @@ with entries as (
 ), run as (
     select generation_id, user_id, stage, price::bigint,
            case when stage in ('completed', 'failed', 'cancelled')
-                then price::bigint - price::bigint * coalesce(outputs_delivered, 0) / outputs_asked
+                then price::bigint - price::bigint * coalesce(outputs_delivered, 0) / outputs_asked - cancel_fee
                 else 0 end as owed
     from gateway.run
 ), bought as (

@@ -25,7 +25,8 @@ pub async fn list(
                dialect as "dialect: Dialect", stage as "stage: Stage", price as "price: Credits", outputs_asked,
                outputs_delivered, output_format, seed, request_id, traceparent, accepted_at, deadline_at, target_seconds,
                max_seconds, attempt, timeouts, tries, polls, lost_looks, provider_job_id, submitted_at,
-               unknown_until, result_at, poll_at, wake_at, rings, leases_lost, cancel_requested_at, progress,
+               unknown_until, result_at, poll_at, wake_at, rings, leases_lost, cancel_requested_at,
+               cancel_fee as "cancel_fee: Credits", progress,
                error_code, settled_at
         from gateway.run
         where stage in ('queued', 'submitting', 'running', 'collecting') and accepted_at <= $1

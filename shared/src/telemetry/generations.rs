@@ -36,6 +36,9 @@ pub(crate) fn count_settled(run: &Run) {
     if let (Stage::Failed, Some(code)) = (run.stage, &run.error_code) {
         counter!(names::GENERATION_FAILURES_TOTAL, "code" => code.clone()).increment(1);
     }
+    if !run.cancel_fee.is_zero() {
+        counter!(names::CANCELS_CHARGED_TOTAL).increment(1);
+    }
     let Some(settled_at) = run.settled_at else { return };
     histogram!(names::GENERATION_SECONDS, "workflow" => workflow, "outcome" => outcome)
         .record(seconds(run.accepted_at, settled_at));

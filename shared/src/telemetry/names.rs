@@ -6,6 +6,8 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub const ACCEPTS_TOTAL: &str = "shootx_accepts_total";
 /// Labels: `step`, `outcome`.
 pub const STEPS_TOTAL: &str = "shootx_steps_total";
+/// Labels: none.
+pub const CANCELS_CHARGED_TOTAL: &str = "shootx_cancels_charged_total";
 /// Labels: `kind`.
 pub const ANOMALIES: &str = "shootx_anomalies";
 /// Labels: none.
@@ -54,6 +56,10 @@ pub const PAYMENT_CALL_SECONDS: &str = "shootx_payment_call_seconds";
 pub const PAYMENT_WEBHOOKS_TOTAL: &str = "shootx_payment_webhooks_total";
 /// Labels: `kind`, `outcome`.
 pub const PAYMENT_EVENTS_TOTAL: &str = "shootx_payment_events_total";
+/// Labels: none.
+pub const BILLING_STOPS_OLDEST_SECONDS: &str = "shootx_billing_stops_oldest_seconds";
+/// Labels: `outcome`: `stopped` or `failed`.
+pub const BILLING_STOPS_TOTAL: &str = "shootx_billing_stops_total";
 /// Labels: none.
 pub const PAYMENT_EVENTS_OLDEST_SECONDS: &str = "shootx_payment_events_oldest_seconds";
 /// Labels: none.
@@ -126,6 +132,7 @@ pub(super) fn describe() {
     describe_database();
     describe_counter!(ACCEPTS_TOTAL, "Requests to start a generation, by outcome");
     describe_counter!(STEPS_TOTAL, "Steps of generations that workers ran, by step and outcome");
+    describe_counter!(CANCELS_CHARGED_TOTAL, "Cancels beyond the free ones of a user's day, charged in full");
     describe_gauge!(ANOMALIES, "What is odd about the money and not over yet, by kind; anything but 0 is an alarm");
     describe_gauge!(BOOKS_AGE_SECONDS, Unit::Seconds, "How long ago a worker, any of them, read all of the books");
     describe_gauge!(LEDGER_IMBALANCE, "Rules of the ledger that the rows break; anything but 0 is an alarm");
@@ -166,6 +173,12 @@ pub(super) fn describe() {
     describe_histogram!(PAYMENT_CALL_SECONDS, Unit::Seconds, "Duration of calls to Stripe, by operation");
     describe_counter!(PAYMENT_WEBHOOKS_TOTAL, "Webhooks received from Stripe, by outcome");
     describe_counter!(PAYMENT_EVENTS_TOTAL, "Events of Stripe that were followed up, by kind and outcome");
+    describe_gauge!(
+        BILLING_STOPS_OLDEST_SECONDS,
+        Unit::Seconds,
+        "How long a subscription or checkout of a user who is gone has waited to be stopped at Stripe; 0 when none does"
+    );
+    describe_counter!(BILLING_STOPS_TOTAL, "Tries to stop at Stripe what users who are gone would pay, by outcome");
     describe_gauge!(
         PAYMENT_EVENTS_OLDEST_SECONDS,
         Unit::Seconds,

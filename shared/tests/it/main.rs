@@ -17,3 +17,4 @@ mod runpod;
 mod signup;
 mod written_bounds;
 mod silence;
+mod welcome;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// Signs a user up as the sign-in server does and returns her id.
 pub(crate) async fn sign_up(pool: &PgPool, email: &str) -> Uuid {
     let id = Uuid::now_v7();
-    sqlx::query("insert into auth.users (id, email, raw_user_meta_data) values ($1, $2, '{\"full_name\": \"Ada\"}')")
+    sqlx::query("insert into auth.users (id, email, email_confirmed_at, raw_user_meta_data) values ($1, $2, now(), '{\"full_name\": \"Ada\"}')")
         .bind(id)
         .bind(email)
         .execute(pool)

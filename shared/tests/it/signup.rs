@@ -99,7 +99,7 @@ async fn a_user_without_address_or_name_signs_up() {
     let database = TestDatabase::new().await;
     run(database.pool(), "insert into auth.users (id) values (gen_random_uuid())").await;
     assert_eq!(value::<String>(database.pool(), "select email from profiles").await, "");
-    assert_eq!(value::<i32>(database.pool(), "select balance from credits").await, 100);
+    assert_eq!(value::<i32>(database.pool(), "select balance from credits").await, 0);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn the_trigger_acts_for_the_sign_in_server_s_own_role() {
     let database = TestDatabase::new().await;
     run(
         database.pool(),
-        "begin; set local role supabase_auth_admin; insert into auth.users (id, email) values (gen_random_uuid(), 'a@b.c'); commit",
+        "begin; set local role supabase_auth_admin; insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'a@b.c', now()); commit",
     )
     .await;
     assert_eq!(value::<i32>(database.pool(), "select balance from credits").await, 100);

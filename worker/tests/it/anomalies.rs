@@ -24,7 +24,8 @@ async fn run(stack: &TestStack, statements: &str) {
 
 /// Signs somebody up with this address, as the sign-in server does.
 async fn sign_up(stack: &TestStack, email: &str) -> Uuid {
-    let insert = "insert into auth.users (id, email, created_at) values ($1, $2, clock_timestamp()) returning id";
+    let insert = "insert into auth.users (id, email, email_confirmed_at, created_at)
+                  values ($1, $2, clock_timestamp(), clock_timestamp()) returning id";
     sqlx::query_scalar(insert).bind(Uuid::now_v7()).bind(email).fetch_one(stack.database.pool()).await.unwrap()
 }
 

@@ -20,6 +20,7 @@ mod graphs;
 mod housekeeping;
 mod inputs;
 mod large_inputs;
+mod late_cancels;
 mod lives;
 mod logs;
 mod mail;

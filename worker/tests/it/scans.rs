@@ -71,8 +71,8 @@ async fn nothing_that_happens_all_the_time_reads_a_whole_table() {
 
 async fn fill(stack: &TestStack) {
     let pool = stack.database.pool();
-    let sign_up = "insert into auth.users (id, email)
-                   select gen_random_uuid(), 'user' || n || '@example.com' from generate_series(2, 1000) as n";
+    let sign_up = "insert into auth.users (id, email, email_confirmed_at)
+                   select gen_random_uuid(), 'user' || n || '@example.com', now() from generate_series(2, 1000) as n";
     sqlx::query(sign_up).execute(pool).await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     sqlx::raw_sql(FILL).execute(&mut *tx).await.unwrap();

@@ -18,7 +18,7 @@ const FIGURE: &str = "accept, one user";
 const REFERENCE: &str = "update public.credits set balance = balance - $2 where user_id = $1 and balance >= $2";
 const GOAL: f64 = 0.8;
 /// No limit but the balance: a step of this rate is shorter than what the database can tell apart.
-const LIMITS: Limits = Limits { per_minute: u32::MAX, runs_open_max: u32::MAX };
+const LIMITS: Limits = Limits { per_minute: u32::MAX, runs_open_max: u32::MAX, cancels_free_per_day: u32::MAX };
 
 struct Spender {
     user_id: UserId,

@@ -55,8 +55,8 @@ impl Server {
             .execute(&template)
             .await?;
         sqlx::query(
-            "insert into auth.users (id, email, raw_user_meta_data)
-             select ($1 || lpad(to_hex(n), 12, '0'))::uuid, 'bench-' || n || '@example.com', '{}'
+            "insert into auth.users (id, email, email_confirmed_at, raw_user_meta_data)
+             select ($1 || lpad(to_hex(n), 12, '0'))::uuid, 'bench-' || n || '@example.com', now(), '{}'
              from generate_series(1, $2) as n",
         )
         .bind(ID_PREFIX)

@@ -64,7 +64,7 @@ impl Order {
 
 /// The limits that the API is given.
 pub(crate) fn limits() -> Limits {
-    Limits { per_minute: RATE_PER_MINUTE, runs_open_max: RUNS_OPEN_MAX }
+    Limits { per_minute: RATE_PER_MINUTE, runs_open_max: RUNS_OPEN_MAX, cancels_free_per_day: 20 }
 }
 
 /// The body that the API is sent.

@@ -131,6 +131,14 @@ impl Stripe {
         self.call("update_subscription", || self.http.post(self.url(&["subscriptions", id])).form(&form)).await
     }
 
+    /// Ends a subscription now: nothing is billed any more, and nothing is given back.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; `NotFound` also where it has ended already.
+    pub async fn cancel_subscription(&self, id: &str) -> Result<Subscription, ProviderError> {
+        self.call("cancel_subscription", || self.http.delete(self.url(&["subscriptions", id]))).await
+    }
+
     /// # Errors
     /// [`ProviderError`]; `NotFound` where Stripe has no such invoice.
     pub async fn find_invoice(&self, id: &str) -> Result<Invoice, ProviderError> {

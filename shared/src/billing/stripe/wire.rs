@@ -43,6 +43,8 @@ pub struct Session {
     pub url: Option<String>,
     pub payment_intent: Option<String>,
     pub customer: Option<String>,
+    /// What it became, if it was of a plan and was paid.
+    pub subscription: Option<String>,
     pub amount_total: Option<i64>,
     pub currency: Option<String>,
     #[serde(default)]

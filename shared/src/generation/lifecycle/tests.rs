@@ -66,6 +66,7 @@ fn run(stage: Stage) -> Run {
         rings: 0,
         leases_lost: 0,
         cancel_requested_at: None,
+        cancel_fee: Credits::ZERO,
         progress: 0,
         error_code: None,
         settled_at: stage.is_final().then(start),

@@ -11,10 +11,13 @@ async fn nobody_calls_our_functions() {
         "select gateway.list_shared_emails()",
         "select gateway.list_shown_pictures(array[auth.uid()])",
         "select gateway.note_removed_user()",
+        "select gateway.note_billing_stop()",
         "select gateway.find_mail_address(gen_random_uuid())",
         "select gateway.normal_email('ada@example.com')",
         "select gateway.open_profile()",
-        "select gateway.open_account('00000000-0000-4000-8000-0000000000c0', '', '')",
+        "select gateway.is_confirmed('{}')",
+        "select gateway.welcome_confirmed()",
+        "select gateway.open_account('{}')",
         "select gateway.open_accounts_since('epoch')",
         "select gateway.guard_ledger()",
         "select gateway.repeat_profile()",
@@ -51,7 +54,7 @@ async fn a_user_can_make_nothing_that_others_would_find() {
 
 #[tokio::test]
 async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look() {
-    // Every function of ours fixes it; with the owner's rights there are none but four for triggers, and four that tell
+    // Every function of ours fixes it; with the owner's rights there are none but six for triggers, and four that tell
     // which users share a mailbox, where one mail goes, which pictures profiles and projects show, and who signed up
     // after a backup.
     const LOOSE: &str = "select coalesce(array_agg(oid::regprocedure::text), '{}') from pg_proc
@@ -72,9 +75,11 @@ async fn functions_with_their_owner_s_rights_are_private_and_fix_where_they_look
                 "gateway.guard_ledger()",
                 "gateway.list_shared_emails()",
                 "gateway.list_shown_pictures(uuid[])",
+                "gateway.note_billing_stop()",
                 "gateway.note_removed_user()",
                 "gateway.open_accounts_since(timestamp with time zone)",
-                "gateway.open_profile()"
+                "gateway.open_profile()",
+                "gateway.welcome_confirmed()"
             ]
         );
         assert!(value::<bool>(world.pool(), RETURNS).await);
@@ -115,6 +120,7 @@ async fn what_shadows_the_names_our_functions_use_is_not_found_by_them() {
             "begin; {SHADOWS}
              set local role supabase_auth_admin;
              insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000c0', 'carol@example.com');
+             update auth.users set email_confirmed_at = pg_catalog.now();
              set local role authenticated;
              set local request.jwt.claims = '{{\"sub\": \"00000000-0000-4000-8000-0000000000c0\"}}';
              insert into public.profiles (id, email, full_name)

@@ -1,5 +1,5 @@
 -- What a user has: a project with a generation in it that was paid for and completed, one that has no run, the rest.
-insert into auth.users (id, email) values ('{own}', '{own}@example.com');
+insert into auth.users (id, email, email_confirmed_at) values ('{own}', '{own}@example.com', now());
 insert into public.projects (id, user_id, name) values ('{own_project}', '{own}', 'Spring');
 insert into public.generations (id, user_id, project_id, generation_type, method, status, output_url) values
   ('{own_generation}', '{own}', '{own_project}', 'model', 'automatic', 'completed', '{own}/{own_generation}/1.webp'),
@@ -48,6 +48,8 @@ insert into gateway.quote (quote_id, user_id, fingerprint, price, created_at, ex
   values (gen_random_uuid(), '{own}', sha256(''), 2, now(), now() + interval '1 minute');
 insert into gateway.stored_object (path, user_id) values ('{own}/inputs/a.png', '{own}');
 insert into gateway.removed_user (user_id, removed_at, next_at) values ('{own}', now(), now());
+insert into gateway.billing_stop (provider_id, kind, user_id, noted_at, due_at)
+  values ('sub_{own}', 'subscription', '{own}', now(), now());
 insert into gateway.user_limit (user_id, full_at) values ('{own}', now());
 insert into gateway.notification (generation_id, event, user_id, created_at)
   values ('{own_generation}', 'completed', '{own}', now());

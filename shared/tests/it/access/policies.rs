@@ -93,7 +93,7 @@ async fn a_user_s_own_rows_are_found_by_index_and_the_token_is_read_once() {
     let world = World::own(KINDS[0]).await;
     run(
         world.pool(),
-        "insert into auth.users (id) select gen_random_uuid() from generate_series(1, 2000);
+        "insert into auth.users (id, email_confirmed_at) select gen_random_uuid(), now() from generate_series(1, 2000);
          insert into public.projects (user_id, name) select id, 'p' from public.profiles, generate_series(1, 5);
          analyze",
     )

@@ -115,6 +115,12 @@ pub(super) const RELATIONS: [Relation; 51] = [
         "outcome",
         "(generation_id, attempt, started_at) values ('{own_generation}', 2, now())",
     ),
+    Relation::new(
+        "gateway.billing_stop",
+        "user_id = '{own}'",
+        "tries",
+        "(provider_id, kind, user_id, noted_at, due_at) values ('sub_2', 'subscription', '{own}', now(), now())",
+    ),
     Relation::new("gateway.cleanup", "true", "scan_cursor", "default values").clearing('a', "delete from gateway.cleanup"),
     Relation::new("gateway.clock", "true", "ahead", "default values").clearing('a', "delete from gateway.clock"),
     Relation::new("gateway.customer", "user_id = '{own}'", "customer_id", "(user_id, customer_id, known_at) values ('{own}', 'cus_x', now())")

@@ -12,14 +12,14 @@ async fn cancelling_what_is_queued_refunds_at_once_and_may_be_repeated() {
     let world = World::new().await;
     let id = world.accept().await;
     for _ in 0..2 {
-        let seen = request_cancel(&world.api, world.user, id).await.unwrap().expect("hers");
+        let seen = request_cancel(&world.api, world.user, id, 20).await.unwrap().expect("hers");
         assert_eq!((seen.stage, seen.status), (Some(Stage::Cancelled), Status::Failed));
         assert_eq!(seen.error_code.as_deref(), Some("cancelled"));
     }
     assert_eq!(world.balance().await, 100);
     assert!(lease::for_submission(&world.worker, id).await.unwrap().is_none());
     let stranger = UserId(uuid::Uuid::new_v4());
-    assert!(request_cancel(&world.api, stranger, id).await.unwrap().is_none());
+    assert!(request_cancel(&world.api, stranger, id, 20).await.unwrap().is_none());
     world.reconcile().await;
 }
 
@@ -28,7 +28,7 @@ async fn cancelling_what_a_worker_holds_leaves_it_to_the_worker() {
     let world = World::new().await;
     let id = world.accept().await;
     let leased = world.submit(id).await;
-    let seen = request_cancel(&world.api, world.user, id).await.unwrap().expect("hers");
+    let seen = request_cancel(&world.api, world.user, id, 20).await.unwrap().expect("hers");
     assert_eq!(seen.stage, Some(Stage::Submitting));
     world.commit(&leased, Event::Submitted { provider_job_id: "job".into(), callback: Callback::Awaited }).await;
     // The wish came while the lease was held; the commit does not overwrite its ring.

@@ -93,7 +93,7 @@ impl World {
             traceparent: Some(TRACEPARENT),
             key,
             response,
-            limits: Limits { per_minute: self.rate, runs_open_max: self.runs_open_max },
+            limits: Limits { per_minute: self.rate, runs_open_max: self.runs_open_max, cancels_free_per_day: 20 },
             endpoint: "ep",
             dialect: Dialect::Product,
             admitted: false,

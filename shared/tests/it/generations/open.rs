@@ -59,7 +59,7 @@ async fn the_count_follows_a_run_to_whatever_its_end_is() {
     let world = World::new().await;
     let (cancelled, failed, kept) = (world.accept().await, world.accept().await, world.accept().await);
     assert_eq!(world.open().await, (3, 3));
-    request_cancel(&world.api, world.user, cancelled).await.unwrap();
+    request_cancel(&world.api, world.user, cancelled, 20).await.unwrap();
     assert_eq!(world.open().await, (2, 2));
     let leased = world.submit(failed).await;
     assert_eq!(world.open().await, (2, 2));
@@ -67,10 +67,10 @@ async fn the_count_follows_a_run_to_whatever_its_end_is() {
     assert_eq!(world.open().await, (1, 1));
     // A repeat, late news and a cancel that comes too late change nothing.
     world.commit(&leased, Event::DeadlinePassed).await;
-    request_cancel(&world.api, world.user, failed).await.unwrap();
+    request_cancel(&world.api, world.user, failed, 20).await.unwrap();
     assert_eq!(world.open().await, (1, 1));
     world.database.advance(Duration::from_secs(60)).await;
-    request_cancel(&world.api, world.user, kept).await.unwrap();
+    request_cancel(&world.api, world.user, kept, 20).await.unwrap();
     assert_eq!(world.open().await, (0, 0));
     world.reconcile().await;
 }

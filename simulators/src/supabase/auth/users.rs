@@ -133,7 +133,7 @@ async fn insert_row(pool: &PgPool, user: &User) -> Result<(), UsersError> {
     let inserted = sqlx::query(
         "insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, last_sign_in_at,
             raw_app_meta_data, raw_user_meta_data, created_at, updated_at, is_anonymous)
-         values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', 'authenticated', $2, $3, $4, $4, $5, $6, $4, $4, $7)",
+         values ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', 'authenticated', $2, $3, case when not $7 then $4 end, $4, $5, $6, $4, $4, $7)",
     )
     .bind(user.id)
     .bind(&user.email)
@@ -206,9 +206,10 @@ impl User {
 
     /// The `user` object of answers.
     pub(crate) fn to_json(&self) -> Value {
+        let confirmed_at = (!self.is_anonymous).then_some(self.created_at);
         json!({
             "id": self.id, "aud": "authenticated", "role": "authenticated", "email": self.email.as_deref().unwrap_or_default(),
-            "email_confirmed_at": self.created_at, "confirmed_at": self.created_at, "last_sign_in_at": self.created_at,
+            "email_confirmed_at": confirmed_at, "confirmed_at": confirmed_at, "last_sign_in_at": self.created_at,
             "phone": "", "app_metadata": self.app_metadata(), "user_metadata": self.identity_data(), "identities": self.identities(),
             "created_at": self.created_at, "updated_at": self.created_at, "is_anonymous": self.is_anonymous,
         })

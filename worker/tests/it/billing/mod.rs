@@ -1,6 +1,7 @@
 //! Buying credits, through the API, the payment simulator and the worker.
 
 mod currencies;
+mod deletions;
 mod events;
 mod plan_ends;
 mod plans;

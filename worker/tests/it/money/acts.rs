@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) random: StdRng,
     /// Generations that had not ended when they were last looked at.
     pub(super) open: Vec<Uuid>,
+    /// Checkouts of users who are gone.
+    pub(super) gone: Vec<String>,
     counted: BTreeMap<&'static str, usize>,
 }
 
@@ -40,6 +42,7 @@ impl World {
         let stack = TestStack::builder()
             .set("GENERATIONS_OPEN_MAX", "10000")
             .set("GENERATE_RATE_PER_MINUTE", "6000")
+            .set("CANCELS_FREE_PER_DAY", "1")
             .start()
             .await;
         let plans = shop::stock(stack.database.pool()).await.unwrap();
@@ -47,7 +50,16 @@ impl World {
         for _ in 0..USERS {
             users.push(stack.user().await);
         }
-        Self { stack, users, plans, model: Model::default(), random, open: Vec::new(), counted: BTreeMap::new() }
+        Self {
+            stack,
+            users,
+            plans,
+            model: Model::default(),
+            random,
+            open: Vec::new(),
+            gone: Vec::new(),
+            counted: BTreeMap::new(),
+        }
     }
 
     /// Does one thing at random; its name.
@@ -66,7 +78,9 @@ impl World {
             72..76 => self.repeat_event(),
             76..80 => self.crash().await,
             80..92 => self.work().await,
-            92..97 => self.wait(Duration::from_secs(seconds)).await,
+            92..94 => self.wait(Duration::from_secs(seconds)).await,
+            94 => self.confirm_late().await,
+            95..97 => self.come_and_go().await,
             _ => self.wait(DAY * days).await,
         };
         *self.counted.entry(act).or_default() += 1;

@@ -8,6 +8,7 @@ mod acts;
 mod model;
 mod plans;
 mod rest;
+mod users;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

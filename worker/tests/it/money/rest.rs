@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::acts::{DAY, World};
+use super::users::charged_outputs;
 
 /// No generation fails by its deadline in less.
 const DEADLINE_MIN: Duration = Duration::from_mins(10);
@@ -54,6 +55,7 @@ impl World {
             assert_eq!(held, (net.max(0), (-net).max(0)), "user {number} of {:#?}", self.model);
             assert_eq!(standing["reserved"], 0, "everything has ended");
         }
+        self.check_gone();
         self.stack.reconcile().await;
         self.assert_all_was_decided().await;
     }
@@ -80,7 +82,7 @@ impl World {
             let seen = self.users[generation.user].status(*id).await.unwrap().expecting(200).body;
             assert_ne!(seen["status"], "processing", "{seen}");
             if generation.may_end_early && seen["status"] == "failed" {
-                generation.delivers = 0;
+                generation.delivers = charged_outputs(&seen, generation);
             }
         }
     }

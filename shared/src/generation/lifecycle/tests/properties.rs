@@ -23,21 +23,26 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Whatever the order of events: one refund at most, never more than was taken, final stays final,
+    /// Whatever the order of events: one refund at most, never more than was taken, a fee only for cancelling what was
+    /// submitted, final stays final,
     /// progress never falls, and a run that is not final always has something that will move it.
     #[test]
     fn any_order_of_events_keeps_the_money_and_the_run(
         price in 0..40_i32,
         asked in 1..5_i16,
+        fee in prop::bool::ANY,
         steps in prop::collection::vec((any_event(), 0..90_i64), 1..60),
     ) {
         let mut now = start();
-        let mut current = Run { price: Credits::new(price), outputs_asked: asked, ..run(Stage::Queued) };
+        let price_and_fee = (Credits::new(price), Credits::new(if fee { price } else { 0 }));
+        let mut current = Run {
+            price: price_and_fee.0, cancel_fee: price_and_fee.1, outputs_asked: asked, ..run(Stage::Queued)
+        };
         let mut refunded = 0;
         for (event, wait) in steps {
             now += seconds(wait);
             let leased = event == Event::LeasedForSubmission;
-            let Ok(to) = next(&current, event, now) else { continue };
+            let Ok(to) = next(&current, event.clone(), now) else { continue };
             prop_assert!(to.refund >= Credits::ZERO);
             if current.stage.is_final() {
                 prop_assert_eq!(&to.run, &current);
@@ -45,6 +50,10 @@ proptest! {
             }
             prop_assert!(to.run.stage.is_final() || to.refund.is_zero());
             prop_assert!(to.picture.is_none() || (to.run.stage == Stage::Failed && to.refund == current.price));
+            if to.run.stage.is_final() && !current.stage.is_final() {
+                let is_charged = event == Event::CancelRequested && current.stage != Stage::Queued;
+                prop_assert_eq!(to.run.cancel_fee, if is_charged { price_and_fee.1 } else { Credits::ZERO });
+            }
             prop_assert!(to.run.progress_at(now) >= current.progress_at(now));
             prop_assert!((1..=ATTEMPTS_MAX).contains(&to.run.attempt));
             prop_assert_eq!(to.run.settled_at.is_some(), to.run.stage.is_final());
@@ -60,7 +69,7 @@ proptest! {
         }
         prop_assert!(refunded <= price);
         match current.stage {
-            Stage::Failed | Stage::Cancelled => prop_assert_eq!(refunded, price),
+            Stage::Failed | Stage::Cancelled => prop_assert_eq!(refunded, price - current.cancel_fee.get()),
             Stage::Completed => {
                 let delivered = i32::from(current.outputs_delivered.expect("a completed run has delivered"));
                 prop_assert_eq!(price - refunded, price * delivered / i32::from(asked));

@@ -1,0 +1,43 @@
+-- What the provider of payments would go on billing although its user is gone: a subscription, or a checkout that may
+-- still be paid or has just become a subscription. Workers stop it there, then delete the row. Nothing is referenced,
+-- because the row outlives its user.
+create table gateway.billing_stop (
+  provider_id text primary key,
+  kind text not null constraint billing_stop_kind_known check (kind in ('subscription', 'checkout')),
+  user_id uuid not null,
+  noted_at timestamptz not null,
+  due_at timestamptz not null,
+  tries integer not null default 0
+);
+create index billing_stop_due on gateway.billing_stop (due_at);
+revoke all on gateway.billing_stop from public, anon, authenticated, service_role;
+grant select, update, delete on gateway.billing_stop to shootx_worker;
+
+-- All roads of a deletion end in the cascade that deletes these rows, in an order that the deployment's keys decide: a user
+-- is gone where the profile is, or the user of the sign-in server. Rows that go for another reason stop nothing.
+create function gateway.note_billing_stop() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  gone constant jsonb := pg_catalog.to_jsonb(old);
+  is_subscription constant boolean := tg_table_name = 'subscription';
+begin
+  if exists (select from public.profiles where id = old.user_id) and exists (select from auth.users where id = old.user_id)
+  then
+    return null;
+  end if;
+  insert into gateway.billing_stop (provider_id, kind, user_id, noted_at, due_at)
+  select found.id, case when is_subscription then 'subscription' else 'checkout' end, old.user_id, gateway.now(), gateway.now()
+  from (select coalesce(gone ->> 'session_id', gone ->> 'provider_id') as id) as found
+  where found.id is not null
+    and (is_subscription or gone ->> 'state' = 'open' or (gone ->> 'state' = 'paid' and gone ->> 'plan_id' is not null))
+  on conflict (provider_id) do nothing;
+  return null;
+end
+$$;
+revoke execute on function gateway.note_billing_stop() from public, anon, authenticated, service_role;
+
+create trigger note_billing_stop after delete on gateway.subscription
+  for each row execute function gateway.note_billing_stop();
+create trigger note_billing_stop after delete on gateway.purchase
+  for each row execute function gateway.note_billing_stop();

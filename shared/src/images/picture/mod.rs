@@ -97,7 +97,7 @@ pub async fn prepare(bytes: Bytes, wanted: OutputFormat) -> Result<Picture, Pict
     // What needs no decoding is refused without waiting for a turn.
     let found = inspect(&bytes)?;
     let plan = Plan::of(&bytes, &found, wanted)?;
-    let prepared = budget::within(plan.cost, move || prepare_now(&bytes, wanted, &plan)).await;
+    let prepared = budget::within(plan.cost, move || prepare_as(&bytes, wanted, &plan)).await;
     prepared.unwrap_or_else(|| Err(PictureError::Broken { reason: GAVE_UP.to_owned() }))
 }
 
@@ -154,7 +154,13 @@ impl Plan {
     }
 }
 
-fn prepare_now(bytes: &Bytes, wanted: OutputFormat, plan: &Plan) -> Result<Picture, PictureError> {
+/// What [`prepare`] does, without waiting.
+#[cfg(test)]
+fn prepare_now(bytes: &Bytes, wanted: OutputFormat) -> Result<Picture, PictureError> {
+    prepare_as(bytes, wanted, &Plan::of(bytes, &inspect(bytes)?, wanted)?)
+}
+
+fn prepare_as(bytes: &Bytes, wanted: OutputFormat, plan: &Plan) -> Result<Picture, PictureError> {
     use OutputFormat::{Avif, Gif, Jpg, Mp4, Png, Webp};
 
     let found = plan.found;

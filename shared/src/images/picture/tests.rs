@@ -8,9 +8,7 @@ use crate::workflow::OutputFormat::{Avif, Gif, Jpg, Mp4, Png, Webp};
 const STILL: [OutputFormat; 4] = [Png, Jpg, Webp, Avif];
 
 fn prepared(file: Vec<u8>, wanted: OutputFormat) -> Result<Picture, PictureError> {
-    let file = Bytes::from(file);
-    let plan = Plan::of(&file, &inspect(&file)?, wanted)?;
-    prepare_now(&file, wanted, &plan)
+    prepare_now(&Bytes::from(file), wanted)
 }
 
 #[test]

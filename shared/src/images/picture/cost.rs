@@ -104,7 +104,7 @@ impl Needs {
     }
 
     const fn has_alpha(&self) -> bool {
-        self.channels % 2 == 0
+        matches!(self.channels, 2 | 4)
     }
 
     /// Beside any work: the file, and the file without metadata.

@@ -1,6 +1,8 @@
 //! Files of every kind of picture, made from their headers up: the pixels are flat, so that the largest picture is a
 //! small file.
 
+#![expect(clippy::cast_possible_truncation, reason = "sizes and bytes of these files are chosen to fit")]
+
 use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 
 /// A kind of picture, and how a file of it is made for a size and an EXIF orientation.

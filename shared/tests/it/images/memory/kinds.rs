@@ -170,7 +170,7 @@ fn jpeg(size: Size, components: u8, scans: Scans, turn: u8) -> Vec<u8> {
         let tables: Vec<u8> = ids.iter().flat_map(|id| [*id, 0]).collect();
         let header = [&[ids.len() as u8][..], &tables, &spectrum, &[0]].concat();
         let mut data = vec![0; usize::try_from(bits / 8).unwrap()];
-        if bits % 8 > 0 {
+        if !bits.is_multiple_of(8) {
             data.push(0xFF >> (bits % 8));
         }
         [segment(0xDA, &header), data].concat()

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use secrecy::ExposeSecret;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigErrors, Process};
-use shared::{db, health, telemetry};
+use shared::{db, health, images, telemetry};
 use shootx_api::{ApiState, CLOSE_TIMEOUT, Stop, accept_on, document, listen, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,6 +60,7 @@ async fn main() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     let config = Config::from_env(Process::Api)?;
     let traces = telemetry::init(&config, "shootx-api")?;
+    images::set_picture_memory(config.picture_memory_mb);
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

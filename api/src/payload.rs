@@ -39,8 +39,9 @@ const UPLOAD_RETRY: Duration = Duration::from_secs(5);
 
 /// Larger bodies are checked on a thread of their own, and count against [`HELD_BYTES_MAX`].
 const SMALL_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of larger bodies that are read or worked on at once in this process. A body takes up to three times its bytes
-/// (as it came, as JSON, as what it holds), so that without this bound a few callers could use up all memory.
+/// Bytes of larger bodies that are read or worked on at once in this process. A body takes up to twice its bytes (as it
+/// came and as JSON, then as JSON and as what it holds): 540 MB for all, so that with `PICTURE_MEMORY_MB` of 300 the
+/// process stays below 1 GiB.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 static HELD: Semaphore = Semaphore::const_new(HELD_BYTES_MAX);
 

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use shared::clock::Clock;
 use shared::config::{Config, Process};
 use shared::ledger::Difference;
-use shared::{db, health, ledger, recovery, telemetry};
+use shared::{db, health, images, ledger, recovery, telemetry};
 use shootx_worker::commands::Operation;
 use shootx_worker::queue::Settings;
 use shootx_worker::{WorkerState, app};
@@ -114,6 +114,7 @@ async fn operate(operation: Operation) -> anyhow::Result<ExitCode> {
 
 fn connect() -> anyhow::Result<(Config, PgPool)> {
     let config = Config::from_env(Process::Worker)?;
+    images::set_picture_memory(config.picture_memory_mb);
     let pool = db::pool(&config.database, "shootx-worker")?;
     Ok((config, pool))
 }

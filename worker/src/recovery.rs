@@ -192,29 +192,48 @@ async fn write(state: &WorkerState, leased: &Leased, event: Event, outputs: &[St
 /// The outputs of a run that are in the store, checked by their bytes as if they had come from RunPod now.
 async fn stored(state: &WorkerState, run: &Run) -> Result<Vec<StoredOutput>, StoreError> {
     let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
+    // One that was too large to be encoded anew was stored in the format that it was made in.
+    let formats = std::iter::once(wanted).chain(OutputFormat::ALL.into_iter().filter(|format| *format != wanted));
+    let formats: Vec<_> = formats.collect();
     let mut outputs = Vec::new();
     for n in 1..=run.outputs_asked {
-        let path = run.output_path(n, wanted.ext());
-        let bytes = match patiently(GET_TRIES_MAX, || state.images.get(&path)).await {
-            Ok(bytes) => bytes,
-            Err(StoreError::NotFound | StoreError::TooLarge) => continue,
-            Err(error) => return Err(error),
-        };
-        let size_bytes = i64::try_from(bytes.len()).expect("pictures are bounded to megabytes");
-        match images::prepare(bytes, wanted).await {
-            Ok(picture) => outputs.push(StoredOutput {
-                n,
-                path,
-                format: picture.format.to_string(),
-                width: i32::try_from(picture.width).expect("pictures are bounded to 64 megapixels"),
-                height: i32::try_from(picture.height).expect("pictures are bounded to 64 megapixels"),
-                size_bytes,
-                link: None,
-            }),
-            Err(error) => {
-                tracing::warn!(generation_id = %run.generation_id, n, %error, "a stored output is damaged");
+        for format in &formats {
+            if let Some(output) = stored_as(state, run, n, *format).await? {
+                outputs.push(output);
+                break;
             }
         }
     }
     Ok(outputs)
+}
+
+/// The `n`th output, if it is in the store as `format` and whole.
+async fn stored_as(
+    state: &WorkerState,
+    run: &Run,
+    n: i16,
+    format: OutputFormat,
+) -> Result<Option<StoredOutput>, StoreError> {
+    let path = run.output_path(n, format.ext());
+    let bytes = match patiently(GET_TRIES_MAX, || state.images.get(&path)).await {
+        Ok(bytes) => bytes,
+        Err(StoreError::NotFound | StoreError::TooLarge) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let size_bytes = i64::try_from(bytes.len()).expect("pictures are bounded to megabytes");
+    match images::prepare(bytes, format).await {
+        Ok(picture) => Ok(Some(StoredOutput {
+            n,
+            path,
+            format: picture.format.to_string(),
+            width: i32::try_from(picture.width).expect("pictures are bounded to 64 megapixels"),
+            height: i32::try_from(picture.height).expect("pictures are bounded to 64 megapixels"),
+            size_bytes,
+            link: None,
+        })),
+        Err(error) => {
+            tracing::warn!(generation_id = %run.generation_id, n, %error, "a stored output is damaged");
+            Ok(None)
+        }
+    }
 }

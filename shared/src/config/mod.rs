@@ -67,6 +67,8 @@ pub struct Config {
     pub metrics_bind: SocketAddr,
     /// Steps one worker process runs at once, for each queue.
     pub worker_concurrency: usize,
+    /// Megabytes that decoded pictures may take at once in this process, with all that working on them takes.
+    pub picture_memory_mb: u32,
     /// Origins that browsers may call from; empty refuses all cross-origin calls.
     pub cors_origins: Vec<String>,
     pub tls: Option<Tls>,

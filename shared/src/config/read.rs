@@ -48,6 +48,12 @@ impl Config {
             ),
             worker_concurrency: reader
                 .parsed("WORKER_CONCURRENCY", "a number from 1 to 256", "16", |text| rules::between(text, 1, 256)),
+            picture_memory_mb: reader.parsed(
+                "PICTURE_MEMORY_MB",
+                "a number of megabytes from 50 to 100000",
+                reader.picture_memory(),
+                |text| rules::between(text, 50, 100_000),
+            ),
             cors_origins: reader.parsed(
                 "CORS_ORIGINS",
                 "origins such as https://app.example.com, separated by commas",

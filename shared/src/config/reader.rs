@@ -33,6 +33,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The default of `PICTURE_MEMORY_MB`: a worker makes outputs, the API only looks at inputs.
+    pub(super) fn picture_memory(&self) -> &'static str {
+        match self.process {
+            Process::Api | Process::Migrate => rules::PICTURE_MEMORY_API,
+            Process::Worker => rules::PICTURE_MEMORY_WORKER,
+        }
+    }
+
     /// Notes that `name` is wrong; `what` completes a sentence that starts with the name.
     pub(super) fn problem(&mut self, name: &str, what: &str) {
         self.problems.push(format!("{name} {what}"));

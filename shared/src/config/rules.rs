@@ -11,6 +11,8 @@ use crate::loopback;
 pub(super) const API_BIND: &str = "127.0.0.1:8080";
 /// The bucket that the migrations make and guard.
 pub(super) const BUCKET: &str = "shootx-images";
+pub(super) const PICTURE_MEMORY_API: &str = "300";
+pub(super) const PICTURE_MEMORY_WORKER: &str = "700";
 pub(super) const METRICS_BIND_API: &str = "127.0.0.1:9100";
 pub(super) const METRICS_BIND_WORKER: &str = "127.0.0.1:9101";
 pub(super) const RUNPOD_API_URL: &str = "https://api.runpod.ai/v2";

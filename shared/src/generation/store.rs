@@ -204,15 +204,24 @@ async fn settle_generation(
 fn metadata(run: &Run, outputs: &[StoredOutput]) -> serde_json::Value {
     let sizes: Vec<_> = outputs
         .iter()
-        .map(|output| serde_json::json!({"width": output.width, "height": output.height, "size_bytes": output.size_bytes}))
+        .map(|output| {
+            serde_json::json!({
+                "format": output.format,
+                "width": output.width,
+                "height": output.height,
+                "size_bytes": output.size_bytes,
+            })
+        })
         .collect();
+    // A picture that was too large to be encoded anew has the format that it was made in.
+    let format = outputs.first().map_or(run.output_format.as_str(), |output| output.format.as_str());
     let seconds = |from: Option<DateTime<Utc>>| match (from, run.settled_at) {
         (Some(from), Some(to)) => Some((to - from).num_milliseconds().max(0)),
         _ => None,
     };
     serde_json::json!({
         "seed": run.seed,
-        "format": run.output_format,
+        "format": format,
         "outputs": sizes,
         "total_ms": seconds(Some(run.accepted_at)),
         "generation_ms": seconds(run.submitted_at),

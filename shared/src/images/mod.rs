@@ -32,7 +32,7 @@ pub use local::{Download, LocalStore, OpenError};
 pub use path::{PATH_BYTES_MAX, SEGMENT_BYTES_MAX, is_valid_path};
 pub use picture::{
     BYTES_MAX, INPUT_BYTES_MAX, InputError, InputPicture, Inspected, PIXELS_MAX, Picture, PictureError, check_input,
-    fit_inputs, inspect, inspect_input, prepare,
+    fit_inputs, inspect, inspect_input, prepare, set_picture_memory,
 };
 pub use supabase::SupabaseStore;
 

@@ -17,6 +17,7 @@ use shared::runpod::{NamedOutput, OutputRef, ProviderError, ProviderJobId, Repor
 use shared::telemetry;
 use shared::workflow::graph::output_number;
 use shared::workflow::{Dialect, OutputFormat};
+use tokio::sync::Semaphore;
 
 use super::submit::retry_in;
 use super::{Keeper, NOTHING_TO_DO, StepError, conclude, traced};
@@ -26,6 +27,9 @@ use crate::state::WorkerState;
 const PUT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pictures of one generation that are fetched, checked and stored at once.
 const PICTURES_AT_ONCE: usize = 4;
+/// Files of outputs that this process holds at once, from the download until they are stored. Together they have at most
+/// 250 MB ([`images::BYTES_MAX`] each), so that with `PICTURE_MEMORY_MB` of 700 the process stays below 1 GiB.
+static FILES: Semaphore = Semaphore::const_new(5);
 
 /// Leases the run, stores its pictures, and settles it.
 ///
@@ -133,6 +137,8 @@ async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec
 async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) -> Result<StoredOutput, Lost> {
     let run = &leased.run;
     let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
+    // The memory to decode one is waited for while this is held, never the reverse.
+    let _file = FILES.acquire().await.expect("the semaphore is never closed");
     let bytes = fetch(state, &picture).await?;
     let picture = images::prepare(bytes, wanted).await.map_err(|error| {
         tracing::warn!(n, %error, "a picture is unusable");

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::PictureError;
-use super::container::{bmff, png};
+use super::container::{bmff, jpeg, png};
 use crate::workflow::OutputFormat;
 
 /// Largest file that is taken in or stored: what the hosted store takes on its smallest plan.
@@ -45,7 +45,10 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
         OutputFormat::Avif => bmff::avif_size(file)?,
         OutputFormat::Mp4 => bmff::mp4_size(file)?,
         OutputFormat::Png => png::size(file)?,
-        OutputFormat::Jpg => decoder(file, ImageFormat::Jpeg)?.dimensions(),
+        OutputFormat::Jpg => {
+            let header = jpeg::header(file)?;
+            (header.width, header.height)
+        }
         OutputFormat::Webp => decoder(file, ImageFormat::WebP)?.dimensions(),
         OutputFormat::Gif => decoder(file, ImageFormat::Gif)?.dimensions(),
     };

@@ -1,5 +1,6 @@
 //! The image store's contract: one suite for every store, then what only a store behind a network can get wrong.
 
+mod memory;
 mod scripted;
 mod subject;
 mod suite;

@@ -6,9 +6,9 @@
 
 pub(super) mod bmff;
 mod gif;
-mod jpeg;
+pub(super) mod jpeg;
 pub(super) mod png;
-mod webp;
+pub(super) mod webp;
 
 #[cfg(test)]
 mod tests;

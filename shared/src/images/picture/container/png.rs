@@ -5,6 +5,11 @@ use super::{Broken, Cursor, Survey, index};
 const SIGNATURE: usize = 8;
 /// Bytes of data in the header.
 const HEADER: u32 = 13;
+/// Where the header tells the bits of a channel, and behind them the kind of colour.
+const DEPTH: usize = 24;
+const GREY: u8 = 0;
+const GREY_ALPHA: u8 = 4;
+const RGBA: u8 = 6;
 
 /// Chunks that change how the picture looks. Text, EXIF, times and private chunks do not.
 const KEPT: [&[u8; 4]; 16] = [
@@ -24,6 +29,50 @@ pub(in super::super) fn size(file: &[u8]) -> Result<(u32, u32), Broken> {
     Ok((u32::from_be_bytes(cursor.array()?), u32::from_be_bytes(cursor.array()?)))
 }
 
+/// What the chunks tell about the memory that decoding takes.
+pub(in super::super) struct Header<'a> {
+    /// Of a decoded pixel: palettes are resolved, and a transparent colour becomes an alpha channel.
+    pub(in super::super) channels: u64,
+    pub(in super::super) bytes_per_channel: u64,
+    /// Bytes of the chunks that hold packed texts or profiles.
+    pub(in super::super) packed_bytes: u64,
+    pub(in super::super) exif: Option<&'a [u8]>,
+}
+
+/// Walks the chunks without unpacking any.
+pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
+    size(file)?;
+    let [depth, colour] = *file.get(DEPTH..DEPTH + 2).ok_or(Broken("the file is cut off"))? else {
+        return Err(Broken("the file is cut off"));
+    };
+    let (mut transparent, mut packed_bytes, mut exif) = (0, 0, None);
+    let mut cursor = Cursor::new(file, SIGNATURE);
+    // A file that is cut off is found to be so when it is decoded.
+    while let Ok((kind, data)) = next_chunk(&mut cursor) {
+        match &kind {
+            b"tRNS" => transparent = 1,
+            b"iCCP" | b"zTXt" | b"iTXt" | b"tEXt" => packed_bytes += data.len() as u64,
+            b"eXIf" => exif = Some(data),
+            _ => {}
+        }
+    }
+    let channels = match colour {
+        GREY => 1 + transparent,
+        GREY_ALPHA => 2,
+        RGBA => 4,
+        _ => 3 + transparent,
+    };
+    Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, packed_bytes, exif })
+}
+
+fn next_chunk<'a>(cursor: &mut Cursor<'a>) -> Result<([u8; 4], &'a [u8]), Broken> {
+    let length = u32::from_be_bytes(cursor.array()?);
+    let kind = cursor.array()?;
+    let data = cursor.take(index(length))?;
+    cursor.take(4)?;
+    Ok((kind, data))
+}
+
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 0);
     let mut kept = Vec::with_capacity(file.len());
@@ -31,10 +80,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut animated = false;
     loop {
         let start = cursor.at;
-        let length = u32::from_be_bytes(cursor.array()?);
-        let kind: [u8; 4] = cursor.array()?;
-        cursor.take(index(length))?;
-        cursor.take(4)?;
+        let (kind, _) = next_chunk(&mut cursor)?;
         animated |= &kind == b"acTL";
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&file[start..cursor.at]);

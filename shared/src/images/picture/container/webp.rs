@@ -7,9 +7,79 @@ const FLAGS: usize = 20;
 const ANIMATION: u8 = 0x02;
 const XMP: u8 = 0x04;
 const EXIF: u8 = 0x08;
+const ALPHA: u8 = 0x10;
 
 /// Chunks that change how the picture looks.
 const KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"];
+
+/// What the chunks tell about the memory that decoding takes.
+pub(in super::super) struct Header<'a> {
+    pub(in super::super) lossless: bool,
+    pub(in super::super) alpha: bool,
+    pub(in super::super) exif: Option<&'a [u8]>,
+}
+
+/// Walks the chunks. The picture must have the size that the file states for it: decoders make room for it before they
+/// compare the two.
+pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
+    let mut cursor = Cursor::new(file, HEADER);
+    let (mut stated, mut picture, mut exif) = (None, None, None);
+    // A file that is cut off is found to be so when it is decoded.
+    while let Ok((kind, data)) = next_chunk(&mut cursor) {
+        match &kind {
+            b"VP8X" if stated.is_none() => stated = Some(extended(data)?),
+            b"VP8L" if picture.is_none() => picture = Some((true, lossless(data)?)),
+            b"VP8 " if picture.is_none() => picture = Some((false, lossy(data)?)),
+            b"EXIF" if exif.is_none() => exif = Some(data),
+            // The decoder takes the first of each kind, whichever comes first: there must be one picture.
+            b"VP8L" | b"VP8 " | b"VP8X" => return Err(Broken("several pictures in the file")),
+            _ => {}
+        }
+    }
+    let alpha = match (stated, picture) {
+        // Of an animation the frames are elsewhere, and it is refused.
+        (Some((alpha, _)), None) => return Ok(Header { lossless: false, alpha, exif }),
+        (Some((alpha, size)), Some((_, (_, own)))) if size == own => alpha,
+        (None, Some((_, (alpha, _)))) => alpha,
+        (Some(_), Some(_)) => return Err(Broken("two sizes in the file")),
+        (None, None) => return Err(Broken("no picture in the file")),
+    };
+    Ok(Header { lossless: picture.is_some_and(|(lossless, _)| lossless), alpha, exif })
+}
+
+/// Whether there is an alpha channel, and width and height.
+type Stated = (bool, (u32, u32));
+
+fn extended(data: &[u8]) -> Result<Stated, Broken> {
+    let mut cursor = Cursor::new(data, 0);
+    let [flags, ..]: [u8; 4] = cursor.array()?;
+    let [a, b, c, d, e, f] = cursor.array()?;
+    let side = |low, middle, high| u32::from_le_bytes([low, middle, high, 0]) + 1;
+    Ok((flags & ALPHA != 0, (side(a, b, c), side(d, e, f))))
+}
+
+fn lossless(data: &[u8]) -> Result<Stated, Broken> {
+    let bits = u32::from_le_bytes(Cursor::new(data, 1).array()?);
+    let side = |bits: u32| (bits & 0x3FFF) + 1;
+    Ok((bits >> 28 & 1 != 0, (side(bits), side(bits >> 14))))
+}
+
+fn lossy(data: &[u8]) -> Result<Stated, Broken> {
+    // Three bytes of flags, three to start.
+    let mut cursor = Cursor::new(data, 6);
+    let side = |bytes| u32::from(u16::from_le_bytes(bytes) & 0x3FFF);
+    Ok((false, (side(cursor.array()?), side(cursor.array()?))))
+}
+
+fn next_chunk<'a>(cursor: &mut Cursor<'a>) -> Result<([u8; 4], &'a [u8]), Broken> {
+    let kind = cursor.array()?;
+    let length = u32::from_le_bytes(cursor.array()?);
+    let data = cursor.take(index(length))?;
+    if length % 2 == 1 && !cursor.is_at_end() {
+        cursor.take(1)?;
+    }
+    Ok((kind, data))
+}
 
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 4);
@@ -21,12 +91,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut dropped = body.len() < file.len();
     while !cursor.is_at_end() {
         let start = cursor.at;
-        let kind: [u8; 4] = cursor.array()?;
-        let length = u32::from_le_bytes(cursor.array()?);
-        let data = cursor.take(index(length))?;
-        if length % 2 == 1 && !cursor.is_at_end() {
-            cursor.take(1)?;
-        }
+        let (kind, data) = next_chunk(&mut cursor)?;
         animated |= &kind == b"ANMF" || (&kind == b"VP8X" && data.first().is_some_and(|flags| flags & ANIMATION != 0));
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&body[start..cursor.at]);

@@ -4,7 +4,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ImageEncoder, ImageError};
 
-use super::super::{PictureError, codec};
+use super::super::PictureError;
+use super::super::codec::{self, BoundedFile};
 use super::InputError;
 use crate::workflow::OutputFormat;
 
@@ -23,11 +24,14 @@ pub(super) fn encode(
 ) -> Result<Vec<u8>, InputError> {
     // A profile for ink or greys does not fit the pixels that decoders make of such files.
     let profile = profile.filter(|profile| profile.get(COLOURS) == Some(b"RGB ")).map(<[u8]>::to_vec);
-    let mut file = Vec::new();
+    let mut file = BoundedFile::default();
     match format {
         OutputFormat::Jpg => {
             let encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
-            write(&image.to_rgb8().into(), encoder, profile)
+            match image {
+                DynamicImage::ImageRgb8(_) => write(image, encoder, profile),
+                other => write(&other.to_rgb8().into(), encoder, profile),
+            }
         }
         OutputFormat::Png => write(image, PngEncoder::new(&mut file), profile),
         OutputFormat::Webp => return Ok(codec::encode_webp(image, WEBP_QUALITY)?),
@@ -36,7 +40,7 @@ pub(super) fn encode(
         }
     }
     .map_err(|error| PictureError::Unencodable { wanted: format, reason: error.to_string() })?;
-    Ok(file)
+    Ok(file.0)
 }
 
 fn write(image: &DynamicImage, mut encoder: impl ImageEncoder, profile: Option<Vec<u8>>) -> Result<(), ImageError> {

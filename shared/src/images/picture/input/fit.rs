@@ -1,10 +1,13 @@
 //! Making pictures small enough to be sent together. All of it is work for a blocking thread.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbaImage};
 
-use super::super::codec;
+use super::super::cost::Needs;
+use super::super::{PictureError, codec, inspect};
 use super::encode::encode;
 use super::{InputError, InputPicture};
 use crate::workflow::OutputFormat;
@@ -59,10 +62,13 @@ pub(super) fn share(pictures: &[InputPicture], bytes_max: usize) -> usize {
 /// The same picture in at most `bytes_max` bytes, as large as that can be had within the rounds.
 fn reduce(picture: &InputPicture, bytes_max: usize) -> Result<InputPicture, InputError> {
     let decoded = codec::decode(&picture.bytes, picture.format)?;
-    let canvas = Canvas::of(decoded.image);
+    let found = inspect(&picture.bytes)?;
+    let pixels_max = Needs::of(&picture.bytes, &found).map_err(PictureError::from)?.fit_pixels_max();
+    let canvas = Canvas::of(decoded.image, pixels_max);
     let longer = picture.width.max(picture.height);
+    let side_max = canvas.image.width().max(canvas.image.height());
     let floor = longer.min(SIDE_MIN);
-    let mut side = longer.min(SIDE_MAX);
+    let mut side = side_max.min(SIDE_MAX);
     for _ in 0..ROUNDS_MAX {
         let image = canvas.scaled(scale(picture.width, side, longer), scale(picture.height, side, longer));
         let bytes = encode(&image, canvas.format(), decoded.profile.as_deref())?;
@@ -102,35 +108,49 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn of(image: DynamicImage) -> Self {
+    fn of(image: DynamicImage, pixels_max: u64) -> Self {
         if !image.color().has_alpha() {
-            return Self { image: image.into_rgb8().into(), transparent: false };
+            return Self { image: bounded(image.into_rgb8().into(), pixels_max), transparent: false };
         }
         let mut image = image.into_rgba8();
         if image.pixels().all(|pixel| pixel.0[3] == u8::MAX) {
-            return Self { image: DynamicImage::from(image).into_rgb8().into(), transparent: false };
+            let image = codec::without_alpha(image, |channel, _| channel);
+            return Self { image: bounded(image.into(), pixels_max), transparent: false };
         }
         recolour(&mut image, |channel, alpha| ratio(channel, alpha, u8::MAX));
-        Self { image: image.into(), transparent: true }
+        Self { image: bounded(image.into(), pixels_max), transparent: true }
     }
 
     const fn format(&self) -> OutputFormat {
         if self.transparent { OutputFormat::Webp } else { OutputFormat::Jpg }
     }
 
-    fn scaled(&self, width: u32, height: u32) -> DynamicImage {
+    fn scaled(&self, width: u32, height: u32) -> Cow<'_, DynamicImage> {
         let image = if (width, height) == (self.image.width(), self.image.height()) {
-            self.image.clone()
+            Cow::Borrowed(&self.image)
         } else {
-            self.image.resize_exact(width, height, FilterType::Lanczos3)
+            Cow::Owned(self.image.resize_exact(width, height, FilterType::Lanczos3))
         };
         if !self.transparent {
             return image;
         }
-        let mut image = image.into_rgba8();
+        let mut image = image.into_owned().into_rgba8();
         recolour(&mut image, |channel, alpha| ratio(channel, u8::MAX, alpha));
-        image.into()
+        Cow::Owned(image.into())
     }
+}
+
+/// As large as it can be scaled finely in the memory that there is: a larger one is averaged down to that first.
+fn bounded(image: DynamicImage, pixels_max: u64) -> DynamicImage {
+    let (width, height) = (image.width(), image.height());
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels <= pixels_max {
+        return image;
+    }
+    let longer = width.max(height);
+    let side = (u128::from(longer).pow(2) * u128::from(pixels_max) / u128::from(pixels)).isqrt();
+    let side = u32::try_from(side).expect("shorter than the side it is made of").max(1);
+    image.thumbnail_exact(scale(width, side, longer), scale(height, side, longer))
 }
 
 /// Gives every channel of colour the value that `with` makes of it and of the pixel's opacity.

@@ -13,8 +13,9 @@ mod tests;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::cost::Needs;
 use super::inspect::recognise;
-use super::{GAVE_UP, Inspected, PIXELS_MAX, PictureError, codec, container, in_turn, inspect};
+use super::{GAVE_UP, Inspected, PIXELS_MAX, PictureError, budget, codec, container, inspect};
 use crate::workflow::OutputFormat;
 
 /// Largest file that is taken from a customer: a photo of 64 megapixels as JPEG has about as much.
@@ -57,6 +58,7 @@ impl From<PictureError> for InputError {
             PictureError::TooManyPixels { width, height } => {
                 Self::TooLarge { reason: format!("it has {width} x {height} pixels, at most {PIXELS_MAX} are taken") }
             }
+            PictureError::TooMuchMemory { .. } => Self::TooLarge { reason: error.to_string() },
             PictureError::Broken { reason } | PictureError::Unencodable { reason, .. } => Self::Damaged { reason },
             PictureError::Animated => Self::Animated,
             PictureError::NotConvertible { found, .. } => Self::Unsupported { found },
@@ -101,8 +103,19 @@ pub fn inspect_input(file: &[u8]) -> Result<Inspected, InputError> {
 /// [`InputError`]; a decoder that panics on a file has found it damaged.
 pub async fn check_input(bytes: Bytes) -> Result<InputPicture, InputError> {
     // What needs no decoding is refused without waiting for a turn.
-    inspect_input(&bytes)?;
-    in_turn(move || check_now(&bytes)).await.unwrap_or_else(|| Err(InputError::gave_up()))
+    let cost = cost(&bytes)?;
+    budget::within(cost, move || check_now(&bytes)).await.unwrap_or_else(|| Err(InputError::gave_up()))
+}
+
+/// What checking it takes in memory, unless that is more than there is.
+fn cost(file: &[u8]) -> Result<u64, InputError> {
+    let needs = needs(file)?;
+    let cost = if needs.turned() { needs.converting(needs.format()) } else { needs.decoding() };
+    if cost > budget::bytes_max() { Err(needs.refusal(cost).into()) } else { Ok(cost) }
+}
+
+fn needs(file: &[u8]) -> Result<Needs, InputError> {
+    Ok(Needs::of(file, &inspect_input(file)?).map_err(PictureError::from)?)
 }
 
 pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
@@ -136,5 +149,8 @@ pub async fn fit_inputs(pictures: Vec<InputPicture>, bytes_max: usize) -> Result
     if fit::fits(&pictures, bytes_max) {
         return Ok(pictures);
     }
-    in_turn(move || fit::fit_now(pictures, bytes_max)).await.unwrap_or_else(|| Err(InputError::gave_up()))
+    // One at a time: the largest decides.
+    let costs = pictures.iter().map(|picture| Ok(needs(&picture.bytes)?.fitting()?));
+    let cost = costs.collect::<Result<Vec<u64>, InputError>>()?.into_iter().max().unwrap_or_default();
+    budget::within(cost, move || fit::fit_now(pictures, bytes_max)).await.unwrap_or_else(|| Err(InputError::gave_up()))
 }

@@ -11,9 +11,71 @@ use super::{Broken, Cursor, Survey};
 const START: [u8; 2] = [0xFF, 0xD8];
 const END_OF_IMAGE: u8 = 0xD9;
 const START_OF_SCAN: u8 = 0xDA;
+const EXIF_SEGMENT: u8 = 0xE1;
+const EXIF: &[u8] = b"Exif\0\0";
 const JFIF: &[u8] = b"JFIF\0";
 const COLOUR_TRANSFORM: &[u8] = b"Adobe";
 const COLOUR_PROFILE: &[u8] = b"ICC_PROFILE\0";
+
+/// What the segments before the first scan tell about the memory that decoding takes.
+pub(in super::super) struct Header<'a> {
+    pub(in super::super) width: u32,
+    pub(in super::super) height: u32,
+    pub(in super::super) components: usize,
+    /// Samples of all components, as whole blocks.
+    pub(in super::super) samples: u64,
+    /// Their coefficients are kept until the last scan: it is progressive, or has a scan for each component.
+    pub(in super::super) buffered: bool,
+    pub(in super::super) exif: Option<&'a [u8]>,
+}
+
+/// Walks the segments up to the first scan.
+pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
+    let mut cursor = Cursor::new(file, START.len());
+    let (mut frame, mut exif) = (None, None);
+    loop {
+        let marker = next_marker(&mut cursor)?;
+        let length = usize::from(u16::from_be_bytes(cursor.array()?));
+        let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
+        match marker {
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF if frame.is_none() => {
+                frame = Some(read_frame(marker, body)?);
+            }
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                return Err(Broken("several pictures in the file"));
+            }
+            EXIF_SEGMENT => exif = body.strip_prefix(EXIF).or(exif),
+            START_OF_SCAN => {
+                let mut header: Header<'_> = frame.ok_or(Broken("a scan of no picture"))?;
+                let scanned = body.first().copied().ok_or(Broken("the file is cut off"))?;
+                header.buffered |= usize::from(scanned) != header.components;
+                return Ok(Header { exif, ..header });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_frame(marker: u8, body: &[u8]) -> Result<Header<'static>, Broken> {
+    let mut cursor = Cursor::new(body, 1);
+    let height = u16::from_be_bytes(cursor.array()?);
+    let width = u16::from_be_bytes(cursor.array()?);
+    let components = usize::from(cursor.byte()?);
+    let mut factors = Vec::new();
+    for _ in 0..components {
+        let [_, sampling, _] = cursor.array()?;
+        factors.push((u64::from(sampling >> 4).max(1), u64::from(sampling & 15).max(1)));
+    }
+    let across_max = factors.iter().map(|(across, _)| *across).max().unwrap_or(1);
+    let down_max = factors.iter().map(|(_, down)| *down).max().unwrap_or(1);
+    let columns = u64::from(width).div_ceil(8 * across_max);
+    let rows = u64::from(height).div_ceil(8 * down_max);
+    // Where only rows are shared, the decoder makes room as if they were not.
+    let spare = (down_max / across_max).max(1);
+    let samples = factors.iter().map(|(across, down)| columns * rows * 64 * across * down * spare).sum();
+    let buffered = !matches!(marker, 0xC0 | 0xC1);
+    Ok(Header { width: width.into(), height: height.into(), components, samples, buffered, exif: None })
+}
 
 pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 0);

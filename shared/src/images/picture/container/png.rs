@@ -5,6 +5,10 @@ use super::{Broken, Cursor, Survey, index};
 const SIGNATURE: usize = 8;
 /// Bytes of data in the header.
 const HEADER: u32 = 13;
+/// Where the header, behind length and type of its chunk, says bits and colours.
+const BITS_AND_COLOURS: std::ops::Range<usize> = SIGNATURE + 16..SIGNATURE + 18;
+const RGB: [u8; 2] = [8, 2];
+const RGBA: [u8; 2] = [8, 6];
 
 /// Chunks that change how the picture looks. Text, EXIF, times and private chunks do not.
 const KEPT: [&[u8; 4]; 16] = [
@@ -28,7 +32,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 0);
     let mut kept = Vec::with_capacity(file.len());
     kept.extend_from_slice(cursor.take(SIGNATURE)?);
-    let mut animated = false;
+    let (mut animated, mut keyed) = (false, false);
     loop {
         let start = cursor.at;
         let length = u32::from_be_bytes(cursor.array()?);
@@ -36,6 +40,8 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         cursor.take(index(length))?;
         cursor.take(4)?;
         animated |= &kind == b"acTL";
+        // One colour that is transparent: some loaders ignore it.
+        keyed |= &kind == b"tRNS";
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&file[start..cursor.at]);
         }
@@ -44,5 +50,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    Ok(Survey { animated, stripped })
+    let colours = file.get(BITS_AND_COLOURS).unwrap_or_default();
+    let rgb = colours == RGBA || colours == RGB && !keyed;
+    Ok(Survey { animated, stripped, rgb })
 }

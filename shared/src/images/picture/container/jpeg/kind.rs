@@ -17,6 +17,8 @@ const SAMPLINGS: [u8; 5] = [0x11, 0x21, 0x12, 0x22, 0x41];
 #[derive(Default)]
 pub(super) struct Kind {
     frame: Option<Frame>,
+    /// Adobe's segment says that the components are RGB or inks as they are.
+    untransformed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -45,6 +47,7 @@ impl Kind {
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCF | HIERARCHICAL => {
                 return Err(Broken("a JPEG that is neither baseline nor progressive"));
             }
+            0xEE if body.starts_with(b"Adobe") => self.untransformed = body.get(11) == Some(&0),
             LINES_DEFINED => return Err(Broken("a JPEG whose height stands behind its pixels")),
             _ => {}
         }
@@ -54,6 +57,9 @@ impl Kind {
     /// Refuses sequential files with several scans.
     pub(super) fn check_scan(&mut self, header: &[u8]) -> Result<(), Broken> {
         let frame = self.frame.as_mut().ok_or(Broken("a scan without a frame"))?;
+        if self.untransformed && frame.components == 3 {
+            return Err(Broken("a JPEG that stores RGB"));
+        }
         let components = header.first().copied().map_or(0, usize::from);
         if !frame.progressive && (components != frame.components || frame.scans > 0) {
             return Err(Broken("a JPEG with one scan for each component"));

@@ -137,7 +137,8 @@ mod tests {
     async fn an_address_in_use_is_named_with_its_setting() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let bind = taken.local_addr().expect("a bound address");
-        let error = serve_metrics(bind, Program::Worker, &Liveness::default()).expect_err("the port is taken").to_string();
+        let error =
+            serve_metrics(bind, Program::Worker, &Liveness::default()).expect_err("the port is taken").to_string();
         assert!(error.contains("METRICS_BIND") && error.contains(&bind.to_string()), "{error}");
     }
     #[tokio::test]

@@ -134,7 +134,11 @@ fn of_api() -> Vec<Known> {
     vec![
         (Counter, names::ACCEPTS_TOTAL, vec![values("outcome", ["accepted", "replayed"])]),
         (Gauge, names::HTTP_CONNECTIONS, Vec::new()),
-        (Counter, names::HTTP_CONNECTIONS_ENDED_TOTAL, vec![values("reason", ["full", "address", "slow", "evicted", "idle"])]),
+        (
+            Counter,
+            names::HTTP_CONNECTIONS_ENDED_TOTAL,
+            vec![values("reason", ["full", "address", "slow", "evicted", "idle"])],
+        ),
         (Counter, names::HTTP_DRAINS_TOTAL, vec![values("outcome", ["drained", "not_sent", "cut", "full"])]),
         (Counter, names::THROTTLED_TOTAL, vec![values("by", ["address", "user", "database", "uploads"])]),
         (Counter, names::WEBHOOKS_TOTAL, vec![values("outcome", ["noted", "refused", "error"])]),

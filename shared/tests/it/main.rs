@@ -15,6 +15,6 @@ mod people;
 mod projects;
 mod runpod;
 mod signup;
-mod written_bounds;
 mod silence;
 mod welcome;
+mod written_bounds;

@@ -70,7 +70,7 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
 
 /// Counters that are not compared: of what leaves no row (refusals, traffic, calls that changed nothing, what was removed,
 /// other servers' doings), and of mails, which need a mail server.
-const NOT_IN_THE_DATABASE: [&str; 18] = [
+const NOT_IN_THE_DATABASE: [&str; 19] = [
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",

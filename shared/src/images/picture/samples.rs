@@ -101,6 +101,16 @@ pub(super) fn packed(file: &[u8]) -> Vec<u8> {
     packed
 }
 
+/// A PNG of 8 x 1 pixels with one bit each, in that colour type and with those chunks before its pixels.
+pub(super) fn bits_png(colours: u8, chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let header = [&8_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), &[1, colours, 0, 0, 0]].concat();
+    let between: Vec<u8> = chunks.iter().flat_map(|(kind, data)| chunk(kind, data)).collect();
+    // A stored block of two bytes, a filter and eight pixels, and their Adler-32.
+    let pixels = [0x78, 1, 1, 2, 0, 0xFD, 0xFF, 0, 0x55, 0, 0x57, 0, 0x56];
+    let ends = [chunk(b"IDAT", &pixels), chunk(b"IEND", &[])].concat();
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &between, &ends].concat()
+}
+
 /// A PNG that claims a size and holds no pixels.
 pub(super) fn hollow_png(width: u32, height: u32) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
@@ -130,4 +140,13 @@ pub(super) fn with_segment(file: &[u8], marker: u8, data: &[u8]) -> Vec<u8> {
 pub(super) fn quarter_turn() -> Vec<u8> {
     let tag = [0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
     [&b"Exif\0\0II*\0\x08\0\0\0\x01\0"[..], &tag, &[0; 4]].concat()
+}
+
+/// Slopes of colour without grain, which every decoder interpolates alike.
+pub(super) fn smooth(width: u32, height: u32) -> image::RgbImage {
+    let byte = |value: u32| u8::try_from(value).expect("below 256");
+    image::RgbImage::from_fn(width, height, |x, y| {
+        let (across, down) = (x * 200 / width, y * 200 / height);
+        image::Rgb([byte(20 + across), byte(30 + down), byte(220 - (across + down) / 2)])
+    })
 }

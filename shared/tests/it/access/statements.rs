@@ -60,7 +60,7 @@ impl Relation {
     }
 }
 
-pub(super) const RELATIONS: [Relation; 51] = [
+pub(super) const RELATIONS: [Relation; 52] = [
     Relation::new("public.profiles", "id = '{own}'", "bio", "(id, email) values ('{own}', '')")
         .clearing('a', "delete from public.profiles where id = '{own}'"),
     Relation::new("public.projects", "id = '{own_project}'", "name", "(user_id, name) values ('{own}', 'Autumn')"),

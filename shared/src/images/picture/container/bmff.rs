@@ -60,7 +60,7 @@ pub(in super::super) fn mp4_size(file: &[u8]) -> Result<(u32, u32), Broken> {
 pub(super) fn survey_avif(file: &[u8]) -> Result<Survey, Broken> {
     require(file, &[b"ftyp", b"meta", b"mdat"])?;
     let major = file.get(8..12);
-    Ok(Survey { animated: major == Some(b"avis"), stripped: None })
+    Ok(Survey { animated: major == Some(b"avis"), stripped: None, rgb: false })
 }
 
 pub(super) fn survey_mp4(file: &[u8]) -> Result<Survey, Broken> {

@@ -30,7 +30,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     if frames == 0 {
         return Err(Broken("no picture in the file"));
     }
-    Ok(Survey { animated: frames > 1, stripped: None })
+    Ok(Survey { animated: frames > 1, stripped: None, rgb: false })
 }
 
 /// Passes the flags, `gap` bytes, and the colour table that the flags announce.

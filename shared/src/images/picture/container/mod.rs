@@ -24,6 +24,8 @@ pub(super) struct Survey {
     pub(super) animated: bool,
     /// The same picture without metadata; `None` when the file holds none.
     pub(super) stripped: Option<Vec<u8>>,
+    /// Its pixels are stored as RGB or RGBA of 8 bits, which every loader reads alike.
+    pub(super) rgb: bool,
 }
 
 /// The frame ends early or contradicts itself.

@@ -9,7 +9,11 @@ const HEADER: u32 = 13;
 const DEPTH: usize = 24;
 const GREY: u8 = 0;
 const GREY_ALPHA: u8 = 4;
-const RGBA: u8 = 6;
+const COLOURS_RGBA: u8 = 6;
+/// Where the header, behind length and type of its chunk, says bits and colours.
+const BITS_AND_COLOURS: std::ops::Range<usize> = SIGNATURE + 16..SIGNATURE + 18;
+const RGB: [u8; 2] = [8, 2];
+const RGBA: [u8; 2] = [8, 6];
 
 /// Chunks that change how the picture looks. Text, EXIF, times and private chunks do not.
 const KEPT: [&[u8; 4]; 16] = [
@@ -59,7 +63,7 @@ pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
     let channels = match colour {
         GREY => 1 + transparent,
         GREY_ALPHA => 2,
-        RGBA => 4,
+        COLOURS_RGBA => 4,
         _ => 3 + transparent,
     };
     Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, packed_bytes, exif })
@@ -77,11 +81,13 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut cursor = Cursor::new(file, 0);
     let mut kept = Vec::with_capacity(file.len());
     kept.extend_from_slice(cursor.take(SIGNATURE)?);
-    let mut animated = false;
+    let (mut animated, mut keyed) = (false, false);
     loop {
         let start = cursor.at;
         let (kind, _) = next_chunk(&mut cursor)?;
         animated |= &kind == b"acTL";
+        // One colour that is transparent: some loaders ignore it.
+        keyed |= &kind == b"tRNS";
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&file[start..cursor.at]);
         }
@@ -90,5 +96,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    Ok(Survey { animated, stripped })
+    let colours = file.get(BITS_AND_COLOURS).unwrap_or_default();
+    let rgb = colours == RGBA || colours == RGB && !keyed;
+    Ok(Survey { animated, stripped, rgb })
 }

@@ -100,7 +100,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = dropped.then(|| seal(kept)).transpose()?;
-    Ok(Survey { animated, stripped })
+    Ok(Survey { animated, stripped, rgb: true })
 }
 
 /// Makes the header true again: the length, and the flags for what is gone.

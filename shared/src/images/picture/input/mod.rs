@@ -11,6 +11,7 @@ mod fit;
 mod tests;
 
 use bytes::Bytes;
+use image::DynamicImage;
 use thiserror::Error;
 
 use super::cost::Needs;
@@ -96,7 +97,8 @@ pub fn inspect_input(file: &[u8]) -> Result<Inspected, InputError> {
 
 /// Decodes a customer's picture to its end and keeps the picture alone.
 ///
-/// One that lies upright keeps its pixels bit by bit; one that its EXIF turns is encoded anew. Checked again, the
+/// A picture of 8-bit RGB or RGBA that lies upright keeps its pixels bit by bit. One that its EXIF turns, and one of grey,
+/// a palette, inks or 16 bits, is encoded anew as 8-bit RGB or RGBA. Checked again, the
 /// result stays as it is. Waits for its turn like [`prepare`](super::prepare), then works on a blocking thread.
 ///
 /// # Errors
@@ -126,8 +128,9 @@ pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
     }
     let decoded = codec::decode(file, format)?;
     let (width, height) = (decoded.image.width(), decoded.image.height());
-    let bytes = if decoded.turned {
-        Bytes::from(encode::encode(&decoded.image, format, decoded.profile.as_deref())?)
+    let bytes = if decoded.turned || !survey.rgb {
+        let image = eight_bits(decoded.image);
+        Bytes::from(encode::encode(&image, format, decoded.profile.as_deref())?)
     } else {
         survey.stripped.map_or_else(|| file.clone(), Bytes::from)
     };
@@ -135,6 +138,12 @@ pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
         return Err(InputError::bytes(bytes.len()));
     }
     Ok(InputPicture { bytes, format, width, height })
+}
+
+/// The picture as RGB, or RGBA if it has alpha, of 8 bits a channel. Loaders of providers clip 16-bit grey to white, and
+/// each reads palettes and inks in its own way.
+fn eight_bits(image: DynamicImage) -> DynamicImage {
+    if image.color().has_alpha() { image.into_rgba8().into() } else { image.into_rgb8().into() }
 }
 
 /// Makes pictures small enough to be sent together: at most `bytes_max` bytes.

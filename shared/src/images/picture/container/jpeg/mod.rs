@@ -1,11 +1,15 @@
 //! JPEG: marked segments, with the compressed scans between them, up to the end-of-image marker.
 
 mod entropy;
+mod kind;
 
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;
 
 use self::entropy::Entropy;
+use self::kind::Kind;
 use super::{Broken, Cursor, Survey};
 
 const START: [u8; 2] = [0xFF, 0xD8];
@@ -85,6 +89,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
     let mut kept = Vec::with_capacity(file.len());
     kept.extend_from_slice(&START);
     let mut entropy = Entropy::default();
+    let mut kind = Kind::default();
     loop {
         let marker = next_marker(&mut cursor)?;
         if marker == END_OF_IMAGE {
@@ -95,10 +100,12 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         let length = usize::from(u16::from_be_bytes(cursor.array()?));
         let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
         if marker == START_OF_SCAN {
+            kind.check_scan(body)?;
             let data = cursor.at;
             skip_scan(&mut cursor)?;
             entropy.check(body, &file[data..cursor.at])?;
         } else {
+            kind.learn(marker, body)?;
             entropy.learn(marker, body)?;
         }
         if is_kept(marker, body) {
@@ -107,7 +114,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    Ok(Survey { animated: false, stripped })
+    Ok(Survey { animated: false, stripped, rgb: kind.components() == 3 })
 }
 
 /// Any number of fill bytes may stand before a marker.

@@ -57,7 +57,8 @@ fn first_scan(file: &[u8]) -> std::ops::Range<usize> {
 #[test]
 fn what_other_encoders_write_is_whole() {
     for (name, file) in files() {
-        assert_eq!(survey(&file), Ok(Survey::default()), "{name}");
+        let seen = survey(&file).expect("whole");
+        assert_eq!((seen.stripped, seen.rgb), (None, name != "grey"), "{name}");
         let picture = prepare_now(&file.into(), Jpg).expect("a good picture");
         assert_eq!((picture.width, picture.height), (17, 33), "{name}");
     }
@@ -93,7 +94,7 @@ fn a_last_row_that_stops_early_is_let_pass() {
     let (_, file) = files().into_iter().next().expect("the first");
     let scan = first_scan(&file);
     let short = [&file[..scan.end - 3], &[0xFF, END_OF_IMAGE]].concat();
-    assert_eq!(survey(&short), Ok(Survey::default()));
+    assert!(survey(&short).is_ok());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod fit;
 
 use devstack::attack::{self, Target};
-use image::DynamicImage;
+use image::{DynamicImage, ExtendedColorType, ImageEncoder, Luma};
 
 use super::*;
 use crate::images::picture::samples;
@@ -29,6 +29,52 @@ fn a_good_picture_is_taken_as_it_is() {
     }
     let file = samples::lossless_webp(&samples::transparent(16, 16));
     assert_eq!(checked(file.clone()).expect("a good picture").bytes, file);
+}
+
+#[test]
+fn everything_taken_becomes_rgb_or_rgba_of_eight_bits() {
+    let (plain, clear) = (samples::opaque(48, 32), samples::transparent(48, 32));
+    let kinds: [(DynamicImage, u8); 6] = [
+        (plain.to_luma8().into(), 2),
+        (plain.to_luma16().into(), 2),
+        (clear.to_luma_alpha8().into(), 6),
+        (clear.to_luma_alpha16().into(), 6),
+        (plain.to_rgb16().into(), 2),
+        (clear.to_rgba16().into(), 6),
+    ];
+    for (image, colours) in kinds {
+        let taken = checked(samples::file(image.clone(), Png)).expect("a good picture");
+        assert_eq!(taken.bytes[24..26], [8, colours], "{:?}", image.color());
+        let sent = codec::decode(&taken.bytes, Png).expect("decodes").image;
+        assert!(apart(&image, &sent) < 2, "{:?}", image.color());
+        assert_eq!(checked(taken.bytes.clone()), Ok(taken), "{:?}: checked again, it stays", image.color());
+    }
+    // Two colours, of which one is transparent in the second file: by a palette and by a key.
+    for (colours, chunks, sent) in [
+        (3, vec![(b"PLTE", vec![255, 0, 0, 0, 0, 255])], 2),
+        (3, vec![(b"PLTE", vec![255, 0, 0, 0, 0, 255]), (b"tRNS", vec![0])], 6),
+        (0, vec![], 2),
+        (0, vec![(b"tRNS", vec![0, 1])], 6),
+    ] {
+        let taken = checked(samples::bits_png(colours, &chunks)).expect("a good picture");
+        assert_eq!(taken.bytes[24..26], [8, sent], "{colours} {chunks:?}");
+    }
+    let grey = checked(samples::file(plain.to_luma8().into(), Webp)).expect("a good picture");
+    assert_eq!(grey.format, Webp);
+    let mut file = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut file)
+        .write_image(plain.to_luma8().as_raw(), 48, 32, ExtendedColorType::L8)
+        .expect("encodes");
+    let taken = checked(file).expect("a good picture");
+    assert!(container::survey(Jpg, &taken.bytes).expect("whole").rgb);
+}
+
+#[test]
+fn a_slope_of_sixteen_bit_grey_stays_a_slope() {
+    let slope = image::ImageBuffer::from_fn(256, 4, |x, _| Luma([u16::try_from(x * 257).expect("16 bits")]));
+    let taken = checked(samples::file(DynamicImage::ImageLuma16(slope), Png)).expect("a good picture");
+    let sent = codec::decode(&taken.bytes, Png).expect("decodes").image.into_rgb8();
+    assert!(sent.enumerate_pixels().all(|(x, _, pixel)| pixel.0.iter().all(|channel| u32::from(*channel) == x)));
 }
 
 #[test]

@@ -110,9 +110,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Call a generation off
-         * @description Answers how it stands now. What waits is cancelled at once and refunded; what runs is stopped and refunded
-         *     soon after; what is being collected or is final stays as it is. May be repeated.
+         * Cancel a generation
+         * @description Returns the generation as it is now. A queued generation is cancelled and refunded immediately. A submitted or
+         *     running generation is cancelled asynchronously: the first ones in a day (UTC) are refunded, 20 unless the service
+         *     is configured otherwise, and further ones are charged in full. `cancel_cost` says what a cancel costs before and
+         *     after you request it, and `cost` what was charged. A generation that is being collected or is final stays as it
+         *     is. May be repeated; a repeat costs nothing.
          */
         post: operations["cancel_generation"];
         delete?: never;
@@ -660,7 +663,7 @@ export interface components {
             charged: number;
             /**
              * Format: int32
-             * @description What was given back because it was not delivered.
+             * @description What was given back: of what was not delivered, or was cancelled for free.
              */
             refunded: number;
         };
@@ -731,6 +734,12 @@ export interface components {
             error_code: string | null;
             /** @description What it costs. Null for generations from before this service. */
             cost: components["schemas"]["Cost"] | (null);
+            /**
+             * Format: int32
+             * @description Credits that cancelling it costs now: 0 while it is queued and while you have free cancellations left today, else
+             *     its price. After a cancel was requested: what that cancel costs. Null once it is too late to cancel.
+             */
+            cancel_cost: number | null;
             /**
              * Format: int16
              * @description Outputs asked for. Null for generations from before this service.
@@ -2491,6 +2500,7 @@ export interface operations {
                      *         "charged": 2,
                      *         "refunded": 0
                      *       },
+                     *       "cancel_cost": null,
                      *       "output_count": 2,
                      *       "estimated_time": null,
                      *       "project_id": null,
@@ -2657,6 +2667,7 @@ export interface operations {
                      *             "charged": 1,
                      *             "refunded": 0
                      *           },
+                     *           "cancel_cost": null,
                      *           "output_count": 1,
                      *           "estimated_time": 5,
                      *           "project_id": null,
@@ -2821,6 +2832,7 @@ export interface operations {
                      *         "charged": 0,
                      *         "refunded": 2
                      *       },
+                     *       "cancel_cost": null,
                      *       "output_count": 2,
                      *       "estimated_time": null,
                      *       "project_id": null,

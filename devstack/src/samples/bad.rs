@@ -7,7 +7,7 @@ use image::{DynamicImage, Frame, GrayImage, ImageFormat};
 
 use super::Sample;
 
-const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+pub(super) const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Bytes of the header chunk, all in all.
 const PNG_HEADER: usize = 25;
 
@@ -57,6 +57,13 @@ pub fn animated_png() -> Vec<u8> {
     [head, &chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]), tail].concat()
 }
 
+/// A JPEG that stores red, green and blue as they are, by Adobe's segment: a kind that is not supported.
+pub fn rgb_jpeg() -> Vec<u8> {
+    let file = Sample::Bottle.file(32, ImageFormat::Jpeg);
+    // Behind the marker that every JPEG starts with.
+    [&file[..2], b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\0", &file[2..]].concat()
+}
+
 /// A clip of three frames that differ.
 ///
 /// # Panics
@@ -101,7 +108,7 @@ fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), kind.as_slice(), body].concat()
 }
 
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+pub(super) fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let length = u32::try_from(data.len()).expect("samples are small");
     let checksum = checksum(&[kind.as_slice(), data].concat());
     [&length.to_be_bytes(), kind.as_slice(), data, &checksum.to_be_bytes()].concat()

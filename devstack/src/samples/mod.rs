@@ -3,6 +3,7 @@
 //! What must be refused is in [`bad`].
 
 pub mod bad;
+mod bits;
 mod paint;
 
 use std::io::Cursor;
@@ -11,6 +12,7 @@ use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
 use image::{DynamicImage, ImageFormat, RgbaImage};
 
+pub use self::bits::two_colours;
 use self::paint::{Color, Painting, Point, ellipse, lit, mix, polygon, rounded, without};
 
 const INK: Color = [38, 46, 84];

@@ -56,7 +56,7 @@ fn text(code: &str) -> &'static str {
             "The picture {picture} could not be fetched. Check that it exists and that its address answers without signing in. Your credits were refunded."
         }
         "input_unsupported" => {
-            "The picture {picture} is not a still PNG, JPEG or WebP picture. Convert it, then try again. Your credits were refunded."
+            "The picture {picture} is not a still PNG, JPEG or WebP picture, or it is a kind of JPEG that is not supported. Save it as a PNG or as a baseline or progressive JPEG, then try again. Your credits were refunded."
         }
         "input_damaged" => {
             "The picture {picture} is damaged or incomplete. Save it anew, then try again. Your credits were refunded."

@@ -12,6 +12,7 @@ mod job;
 mod limits;
 mod options;
 mod output;
+mod pillow;
 mod plan;
 mod product;
 mod routes;

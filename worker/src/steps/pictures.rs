@@ -99,7 +99,10 @@ impl Lost {
 impl From<&InputError> for Lost {
     fn from(error: &InputError) -> Self {
         Self::Unusable(match error {
-            InputError::Unsupported { .. } | InputError::Unknown | InputError::Animated => "input_unsupported",
+            InputError::Unsupported { .. }
+            | InputError::UnsupportedJpeg { .. }
+            | InputError::Unknown
+            | InputError::Animated => "input_unsupported",
             InputError::TooLarge { .. } => "input_too_large",
             InputError::Damaged { .. } => "input_damaged",
         })

@@ -6,7 +6,7 @@ use devstack::builders::request;
 use devstack::picture_host::{PictureHost, Served};
 use devstack::samples::{self, Sample};
 use devstack::test_stack::{TestStack, TestUser};
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA};
 use serde_json::{Value, json};
 use shared::images;
 use shared::telemetry::TraceContext;
@@ -141,6 +141,45 @@ async fn what_hides_in_a_file_is_not_sent_and_one_that_lies_on_its_side_is_turne
         assert!(is_alike(&image::load_from_memory(&sent).unwrap(), &upright));
     }
     stack.reconcile().await;
+}
+
+/// PNG files of other kinds than 8-bit RGB or RGBA, each with the kind of colour that it is sent as.
+fn other_kinds() -> [(&'static str, DynamicImage, image::ColorType); 5] {
+    let slope = |x: u32| u16::try_from(x * 1_000).unwrap();
+    let grey = ImageBuffer::from_fn(64, 64, |x, _| Luma([slope(x)]));
+    let clear = ImageBuffer::from_fn(64, 64, |x, y| LumaA([slope(x), if y < 32 { u16::MAX } else { 0x8080 }]));
+    let (grey, clear) = (DynamicImage::ImageLuma16(grey), DynamicImage::ImageLumaA16(clear));
+    [
+        ("grey of 16 bits", grey.clone(), image::ColorType::Rgb8),
+        ("grey of 8 bits", grey.to_luma8().into(), image::ColorType::Rgb8),
+        ("grey with alpha", clear.to_luma_alpha8().into(), image::ColorType::Rgba8),
+        ("grey with alpha of 16 bits", clear, image::ColorType::Rgba8),
+        ("RGB of 16 bits", grey.to_rgb16().into(), image::ColorType::Rgb8),
+    ]
+}
+
+#[tokio::test]
+async fn pictures_of_every_kind_are_sent_as_eight_bit_rgb_or_rgba_and_keep_their_brightness() {
+    for graphs in [false, true] {
+        let builder = TestStack::builder();
+        let stack = if graphs { builder.graphs() } else { builder }.start().await;
+        let user = stack.user().await;
+        let pointer = if graphs { "images/0/image" } else { "input_image" };
+        let resized = |file: &[u8]| request("resize").picture("input_image", samples::base64(file)).format("png");
+        for (name, picture, color) in other_kinds() {
+            let made = delivered(&stack, &user, resized(&samples::file(&picture, ImageFormat::Png))).await.picture();
+            assert_eq!(image::load_from_memory(&sent(&stack, pointer)).unwrap().color(), color, "{graphs} {name}");
+            let middle = made.get_pixel(made.width() / 2, made.height() / 4).0[0];
+            assert!(middle.abs_diff(125) < 16, "{graphs} {name}: {middle} in the middle of the slope");
+        }
+        for (name, file) in [("a palette", samples::two_colours(true)), ("one bit", samples::two_colours(false))] {
+            delivered(&stack, &user, resized(&file)).await;
+            let sent = image::load_from_memory(&sent(&stack, pointer)).unwrap();
+            assert_eq!(sent.color(), image::ColorType::Rgb8, "{graphs} {name}");
+            assert_eq!(sent, image::load_from_memory(&file).unwrap().into_rgb8().into(), "{graphs} {name}");
+        }
+        stack.reconcile().await;
+    }
 }
 
 /// Whether two pictures differ by no more than what encoding once more does to them.

@@ -153,6 +153,8 @@ fn fruitless() -> Vec<(JobFault, &'static str, u64)> {
     let details = json!({"details": ["Workflow execution error: Node Type: ImageScale, Node ID: 105, Message: [Errno 2] \
         No such file or directory: '/comfyui/input/0af3.png'"]});
     let not_uploaded = json!({"images": [{"filename": "a.png", "type": "s3_url", "data": "simulated_uploaded/a.png"}]});
+    let rgb_jpeg = samples::base64(&samples::bad::rgb_jpeg());
+    let rgb_jpeg = json!({"images": [{"filename": "0af3-1_00001_.png", "type": "base64", "data": rgb_jpeg}]});
     vec![
         (JobFault::SuccessNoImages, "no_output", 2),
         (JobFault::NoOutput, "no_output", 2),
@@ -160,6 +162,7 @@ fn fruitless() -> Vec<(JobFault, &'static str, u64)> {
         (JobFault::Output { output: not_uploaded }, "no_output", 2),
         (JobFault::SpoiledPicture { how: Spoil::BadBase64, picture: None }, "no_output", 2),
         (JobFault::SpoiledPicture { how: Spoil::Svg, picture: None }, "unusable_output", 1),
+        (JobFault::Output { output: rgb_jpeg }, "unusable_output", 1),
         (JobFault::OldErrorInOutput, "provider_error", 1),
         (JobFault::WorkflowInvalid, "provider_error", 1),
         (JobFault::Fails { error: json!("Job processing failed"), output: Some(details) }, "provider_error", 1),

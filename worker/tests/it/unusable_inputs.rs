@@ -56,6 +56,7 @@ async fn whatever_an_address_gives_but_a_picture_ends_in_a_refund_that_names_it(
         ("avif", Served::File(bad::avif()), UNSUPPORTED, 1),
         ("mp4", Served::File(bad::mp4(64, 64, 1)), UNSUPPORTED, 1),
         ("animation", Served::File(bad::animated_png()), UNSUPPORTED, 1),
+        ("rgb-jpg", Served::File(bad::rgb_jpeg()), UNSUPPORTED, 1),
         ("nothing", Served::File(Vec::new()), UNSUPPORTED, 1),
         ("cut-png", Served::File(bad::truncated(ImageFormat::Png)), DAMAGED, 1),
         ("cut-jpg", Served::File(bad::truncated(ImageFormat::Jpeg)), DAMAGED, 1),
@@ -153,10 +154,11 @@ async fn an_upload_that_goes_or_becomes_something_else_after_the_accept_ends_in_
     let stack = TestStack::new().await;
     let user = stack.user().await;
     let enlarged = Sample::Mug.file(64, ImageFormat::Png);
-    let changes: [(&str, Option<Vec<u8>>, &str); 7] = [
+    let changes: [(&str, Option<Vec<u8>>, &str); 8] = [
         ("deleted.png", None, UNAVAILABLE),
         ("page.png", Some(bad::html()), UNSUPPORTED),
         ("gif.png", Some(bad::animated_gif()), UNSUPPORTED),
+        ("rgb.jpg", Some(bad::rgb_jpeg()), UNSUPPORTED),
         ("cut.png", Some(bad::truncated(ImageFormat::WebP)), DAMAGED),
         ("bomb.png", Some(bad::hollow_png(30_000, 30_000)), TOO_LARGE),
         ("long.png", Some([enlarged, vec![0; INPUT_BYTES_MAX]].concat()), TOO_LARGE),

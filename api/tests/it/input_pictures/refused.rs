@@ -76,6 +76,12 @@ async fn what_is_no_picture_is_refused_whatever_it_could_be() {
 }
 
 #[tokio::test]
+async fn a_kind_of_jpeg_that_is_not_supported_is_told_with_those_that_are() {
+    let detail = "this kind of JPEG is not supported: save it as a baseline or progressive JPEG (it stores RGB)";
+    refused_everywhere(vec![("an RGB JPEG", bad::rgb_jpeg(), detail)]).await;
+}
+
+#[tokio::test]
 async fn formats_that_no_workflow_starts_from_are_told_with_those_that_are_taken() {
     let door = Door::open().await;
     let good = base64(&Sample::Mug.file(48, Png));

@@ -33,6 +33,8 @@ pub(super) struct Needs {
     /// Of a decoded pixel.
     channels: u64,
     bytes_per_channel: u64,
+    /// Its pixels are stored as RGB or RGBA of 8 bits.
+    rgb: bool,
     /// Bytes that the decoder holds beside the decoded pixels, at most.
     working: u64,
     /// The pixels must be moved: the file says "turn me".
@@ -47,18 +49,18 @@ impl Needs {
     pub(super) fn of(file: &[u8], found: &Inspected) -> Result<Self, Broken> {
         let file_bytes = file.len() as u64;
         let pixels = u64::from(found.width) * u64::from(found.height);
-        let (channels, bytes_per_channel, working, exif) = match found.format {
+        let (channels, bytes_per_channel, rgb, working, exif) = match found.format {
             OutputFormat::Png => {
                 let header = png::header(file)?;
                 let extras = (header.packed_bytes * 2_100).min(PNG_EXTRAS_BYTES_MAX * 2);
-                (header.channels, header.bytes_per_channel, extras, header.exif)
+                (header.channels, header.bytes_per_channel, header.rgb, extras, header.exif)
             }
             OutputFormat::Jpg => {
                 let header = jpeg::header(file)?;
                 let coefficients = if header.buffered { header.samples * 2 } else { 0 };
                 let channels = if header.components == 1 { 1 } else { 3 };
                 // The decoder copies the file.
-                (channels, 1, coefficients + file_bytes, header.exif)
+                (channels, 1, header.components == 3, coefficients + file_bytes, header.exif)
             }
             OutputFormat::Webp => {
                 let header = webp::header(file)?;
@@ -71,10 +73,10 @@ impl Needs {
                     // Planes, and an alpha channel that is decoded as a picture of its own.
                     (false, true) => pixels * 3 / 2 + pixels * 6 + file_bytes * 2,
                 };
-                (if header.alpha { 4 } else { 3 }, 1, working, header.exif)
+                (if header.alpha { 4 } else { 3 }, 1, true, working, header.exif)
             }
             // A frame of another place is decoded by itself.
-            OutputFormat::Gif => (4, 1, pixels * 4, None),
+            OutputFormat::Gif => (4, 1, false, pixels * 4, None),
             OutputFormat::Avif | OutputFormat::Mp4 => return Err(Broken("not decoded here")),
         };
         let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -84,15 +86,15 @@ impl Needs {
         );
         let (format, width, height) = (found.format, found.width, found.height);
         let turned = orientation != Orientation::NoTransforms;
-        Ok(Self { format, width, height, channels, bytes_per_channel, working, turned, copied, file_bytes })
-    }
-
-    pub(super) const fn format(&self) -> OutputFormat {
-        self.format
+        Ok(Self { format, width, height, channels, bytes_per_channel, rgb, working, turned, copied, file_bytes })
     }
 
     pub(super) const fn turned(&self) -> bool {
         self.turned
+    }
+
+    pub(super) const fn is_rgb(&self) -> bool {
+        self.rgb
     }
 
     const fn pixels(&self) -> u64 {
@@ -147,6 +149,23 @@ impl Needs {
             OutputFormat::Jpg | OutputFormat::Gif | OutputFormat::Mp4 => self.eight_bits() + file_max,
         };
         self.decoding().max(self.files() + self.decoded() + encoding)
+    }
+
+    /// Decoding it and writing it in its own format as RGB or RGBA of 8 bits; and making it smaller, if that may have
+    /// more than `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// The refusal of one that cannot be made smaller.
+    pub(super) fn normalising(&self, bytes_max: usize) -> Result<u64, PictureError> {
+        let pixels = self.pixels();
+        let eight = pixels * if self.has_alpha() { 4 } else { 3 };
+        let writing = match self.format {
+            OutputFormat::Png => eight * 2 + eight.min(BYTES_MAX as u64),
+            _ => eight + (pixels * 2).min(BYTES_MAX as u64),
+        };
+        let copying = if self.rgb { 0 } else { self.decoded() + eight };
+        let cost = self.converting(self.format).max(self.files() + writing.max(copying));
+        Ok(if eight > bytes_max as u64 { cost.max(self.fitting()?) } else { cost })
     }
 
     /// Decoding it and making it smaller. What of that does not fit is done on fewer pixels (see [`Self::fit_pixels_max`]).

@@ -46,6 +46,9 @@ pub fn inspect(file: &[u8]) -> Result<Inspected, PictureError> {
         OutputFormat::Mp4 => bmff::mp4_size(file)?,
         OutputFormat::Png => png::size(file)?,
         OutputFormat::Jpg => {
+            if let Some(reason) = jpeg::unsupported(file) {
+                return Err(PictureError::UnsupportedJpeg { reason });
+            }
             let header = jpeg::header(file)?;
             (header.width, header.height)
         }

@@ -52,6 +52,9 @@ pub enum PictureError {
     /// Cut off, or damaged, or contradicting itself.
     #[error("the file is damaged: {reason}")]
     Broken { reason: String },
+    /// A valid JPEG, as far as was read, of a kind that cannot be decoded reliably here.
+    #[error("this kind of JPEG is not supported: {reason}")]
+    UnsupportedJpeg { reason: &'static str },
     /// Several frames where one picture is wanted.
     #[error("the file is an animation")]
     Animated,
@@ -81,7 +84,7 @@ const GAVE_UP: &str = "its decoder gave up";
 /// Checks a file by its bytes and gives it back as `wanted`, or as it was made.
 ///
 /// A still picture is decoded to its end, turned as its EXIF says, and encoded anew only where it is of another format;
-/// otherwise it keeps its pixels bit by bit and loses metadata (text chunks, EXIF, comments), where generators leave
+/// otherwise its pixels stay exactly as stored, and it loses metadata (text chunks, EXIF, comments), where generators leave
 /// their prompts. A clip, and an AVIF that is wanted as AVIF, is checked by its boxes and kept as it is.
 ///
 /// A picture that cannot be encoded anew in the memory that pictures may take keeps the format that it was made in: the

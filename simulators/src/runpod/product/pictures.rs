@@ -8,6 +8,7 @@ use image::{DynamicImage, ImageFormat, ImageReader};
 use serde_json::Value;
 
 use super::Refusal;
+use crate::runpod::pillow::{self, Opened};
 
 /// Least width and height of an input. Real endpoints want more; tests want small pictures.
 pub const INPUT_SIDE_MIN: u32 = 16;
@@ -41,10 +42,12 @@ pub(super) fn check(value: &Value, at: &str) -> Result<(u32, u32), Refusal> {
     Ok(size)
 }
 
-/// A picture that was checked before, with 8 bits a channel and with alpha only if it had it; none where there is none.
+/// A picture that was checked before, as Pillow reads it: with 8 bits a channel and with alpha only if it had it; none
+/// where there is none.
 pub(super) fn find(value: Option<&Value>) -> Option<DynamicImage> {
-    let picture = decode(&STANDARD.decode(payload(value?.as_str()?)).ok()?)?;
-    Some(if picture.has_alpha() {
+    let bytes = STANDARD.decode(payload(value?.as_str()?)).ok()?;
+    let Opened { picture, alpha } = pillow::open(&bytes, decode(&bytes)?);
+    Some(if alpha {
         DynamicImage::ImageRgba8(picture.into_rgba8())
     } else {
         DynamicImage::ImageRgb8(picture.into_rgb8())

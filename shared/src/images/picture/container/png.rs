@@ -10,8 +10,6 @@ const DEPTH: usize = 24;
 const GREY: u8 = 0;
 const GREY_ALPHA: u8 = 4;
 const COLOURS_RGBA: u8 = 6;
-/// Where the header, behind length and type of its chunk, says bits and colours.
-const BITS_AND_COLOURS: std::ops::Range<usize> = SIGNATURE + 16..SIGNATURE + 18;
 const RGB: [u8; 2] = [8, 2];
 const RGBA: [u8; 2] = [8, 6];
 
@@ -38,6 +36,8 @@ pub(in super::super) struct Header<'a> {
     /// Of a decoded pixel: palettes are resolved, and a transparent colour becomes an alpha channel.
     pub(in super::super) channels: u64,
     pub(in super::super) bytes_per_channel: u64,
+    /// Stored as RGB or RGBA of 8 bits, without a transparent colour.
+    pub(in super::super) rgb: bool,
     /// Bytes of the chunks that hold packed texts or profiles.
     pub(in super::super) packed_bytes: u64,
     pub(in super::super) exif: Option<&'a [u8]>,
@@ -66,7 +66,8 @@ pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
         COLOURS_RGBA => 4,
         _ => 3 + transparent,
     };
-    Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, packed_bytes, exif })
+    let rgb = is_rgb([depth, colour], transparent > 0);
+    Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, rgb, packed_bytes, exif })
 }
 
 fn next_chunk<'a>(cursor: &mut Cursor<'a>) -> Result<([u8; 4], &'a [u8]), Broken> {
@@ -96,7 +97,11 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    let colours = file.get(BITS_AND_COLOURS).unwrap_or_default();
-    let rgb = colours == RGBA || colours == RGB && !keyed;
-    Ok(Survey { animated, stripped, rgb })
+    let colours = *file.get(DEPTH..DEPTH + 2).and_then(|header| header.first_chunk()).unwrap_or(&[0; 2]);
+    Ok(Survey { animated, stripped, rgb: is_rgb(colours, keyed) })
+}
+
+/// Every loader reads these alike; some ignore one colour that is transparent.
+fn is_rgb(bits_and_colours: [u8; 2], keyed: bool) -> bool {
+    bits_and_colours == RGBA || bits_and_colours == RGB && !keyed
 }

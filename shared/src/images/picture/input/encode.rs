@@ -39,7 +39,11 @@ pub(super) fn encode(
             return Err(InputError::Unsupported { found: format });
         }
     }
-    .map_err(|error| PictureError::Unencodable { wanted: format, reason: error.to_string() })?;
+    .map_err(|error| match error {
+        // The only failure of writing to memory.
+        ImageError::IoError(error) => InputError::TooLarge { reason: error.to_string() },
+        other => PictureError::Unencodable { wanted: format, reason: other.to_string() }.into(),
+    })?;
     Ok(file.0)
 }
 

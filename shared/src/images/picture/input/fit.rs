@@ -60,7 +60,7 @@ pub(super) fn share(pictures: &[InputPicture], bytes_max: usize) -> usize {
 }
 
 /// The same picture in at most `bytes_max` bytes, as large as that can be had within the rounds.
-fn reduce(picture: &InputPicture, bytes_max: usize) -> Result<InputPicture, InputError> {
+pub(super) fn reduce(picture: &InputPicture, bytes_max: usize) -> Result<InputPicture, InputError> {
     let decoded = codec::decode(&picture.bytes, picture.format)?;
     let found = inspect(&picture.bytes)?;
     let pixels_max = Needs::of(&picture.bytes, &found).map_err(PictureError::from)?.fit_pixels_max();

@@ -1,7 +1,7 @@
 //! Pictures that customers send: which are taken, and what they look like to a provider.
 //!
 //! A customer's file is judged by its bytes, like an output: a name or a declared type says nothing. What is kept of it
-//! is the picture alone, upright: no EXIF (where she stood), no text, and nothing behind the picture's end, where an
+//! is the picture alone, upright: no EXIF (where the photo was taken), no text, and nothing behind the picture's end, where an
 //! archive or a page could hide.
 
 mod encode;
@@ -31,7 +31,7 @@ pub struct InputPicture {
     pub height: u32,
 }
 
-/// Why a customer's file is not taken. The same bytes fail again; the text may be shown to her.
+/// Why a customer's file is not taken. The same bytes fail again; the text may be shown to the user.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InputError {
     /// Known, but nothing that a workflow can start from: a GIF, an AVIF, an MP4.
@@ -40,6 +40,9 @@ pub enum InputError {
     /// Empty, or of another type, whatever its name says.
     #[error("the file is not a PNG, JPEG or WebP picture")]
     Unknown,
+    /// A valid JPEG, as far as was read, of a kind that cannot be decoded reliably here.
+    #[error("this kind of JPEG is not supported: save it as a baseline or progressive JPEG ({reason})")]
+    UnsupportedJpeg { reason: &'static str },
     /// Several frames where one picture is wanted.
     #[error("the file is an animation, not one picture")]
     Animated,
@@ -61,6 +64,7 @@ impl From<PictureError> for InputError {
             }
             PictureError::TooMuchMemory { .. } => Self::TooLarge { reason: error.to_string() },
             PictureError::Broken { reason } | PictureError::Unencodable { reason, .. } => Self::Damaged { reason },
+            PictureError::UnsupportedJpeg { reason } => Self::UnsupportedJpeg { reason },
             PictureError::Animated => Self::Animated,
             PictureError::NotConvertible { found, .. } => Self::Unsupported { found },
         }
@@ -97,9 +101,10 @@ pub fn inspect_input(file: &[u8]) -> Result<Inspected, InputError> {
 
 /// Decodes a customer's picture to its end and keeps the picture alone.
 ///
-/// A picture of 8-bit RGB or RGBA that lies upright keeps its pixels bit by bit. One that its EXIF turns, and one of grey,
-/// a palette, inks or 16 bits, is encoded anew as 8-bit RGB or RGBA. Checked again, the
-/// result stays as it is. Waits for its turn like [`prepare`](super::prepare), then works on a blocking thread.
+/// The pixels of an upright 8-bit RGB or RGBA picture stay exactly as stored. A picture that its EXIF turns, and one of
+/// grey, a palette, inks or 16 bits, is encoded anew as 8-bit RGB or RGBA: a JPEG or a lossy WebP loses a little by that.
+/// If it has more than [`INPUT_BYTES_MAX`] bytes afterwards, it becomes a JPEG, or a WebP if it has transparency, and is
+/// scaled down if needed. Checked again, the result stays as it is. Waits for its turn like [`prepare`](super::prepare), then works on a blocking thread.
 ///
 /// # Errors
 /// [`InputError`]; a decoder that panics on a file has found it damaged.
@@ -112,7 +117,7 @@ pub async fn check_input(bytes: Bytes) -> Result<InputPicture, InputError> {
 /// What checking it takes in memory, unless that is more than there is.
 fn cost(file: &[u8]) -> Result<u64, InputError> {
     let needs = needs(file)?;
-    let cost = if needs.turned() { needs.converting(needs.format()) } else { needs.decoding() };
+    let cost = if needs.turned() || !needs.is_rgb() { needs.normalising(INPUT_BYTES_MAX)? } else { needs.decoding() };
     if cost > budget::bytes_max() { Err(needs.refusal(cost).into()) } else { Ok(cost) }
 }
 
@@ -121,6 +126,11 @@ fn needs(file: &[u8]) -> Result<Needs, InputError> {
 }
 
 pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
+    check_within(file, INPUT_BYTES_MAX)
+}
+
+/// What [`check_input`] does, for pictures of at most so many bytes.
+fn check_within(file: &Bytes, bytes_max: usize) -> Result<InputPicture, InputError> {
     let format = inspect_input(file)?.format;
     let survey = container::survey(format, file).map_err(PictureError::from)?;
     if survey.animated {
@@ -130,13 +140,18 @@ pub(super) fn check_now(file: &Bytes) -> Result<InputPicture, InputError> {
     let (width, height) = (decoded.image.width(), decoded.image.height());
     let bytes = if decoded.turned || !survey.rgb {
         let image = eight_bits(decoded.image);
-        Bytes::from(encode::encode(&image, format, decoded.profile.as_deref())?)
+        match encode::encode(&image, format, decoded.profile.as_deref()) {
+            Ok(bytes) if bytes.len() <= bytes_max => Bytes::from(bytes),
+            // Three bytes a pixel may take more than a palette or one bit did: the user has sent a file within the limit.
+            Ok(_) | Err(InputError::TooLarge { .. }) => {
+                drop(image);
+                return fit::reduce(&InputPicture { bytes: file.clone(), format, width, height }, bytes_max);
+            }
+            Err(error) => return Err(error),
+        }
     } else {
         survey.stripped.map_or_else(|| file.clone(), Bytes::from)
     };
-    if bytes.len() > INPUT_BYTES_MAX {
-        return Err(InputError::bytes(bytes.len()));
-    }
     Ok(InputPicture { bytes, format, width, height })
 }
 

@@ -9,6 +9,7 @@ use raster::{CHANNELS_MAX, Raster};
 use super::{Arguments, Data, Input, Made, Node, Takes, choice, image, input, room};
 use crate::runpod::comfy::disk::{Disk, OUTPUT, TEMP, Target, annotated_path};
 use crate::runpod::comfy::python::{Exception, repr_text};
+use crate::runpod::pillow::{self, Opened};
 
 /// Side of the empty mask that a picture without alpha has.
 const EMPTY_MASK_SIDE: usize = 64;
@@ -35,7 +36,7 @@ pub(super) const NODES: &[Node] = &[
 ];
 
 /// Reads a picture and turns it upright. Of an animation only the first picture is read here.
-fn load(arguments: &Arguments<'_>, disk: &Disk) -> Result<DynamicImage, Exception> {
+fn load(arguments: &Arguments<'_>, disk: &Disk) -> Result<Opened, Exception> {
     let path = annotated_path(arguments.text("image"));
     let Some(bytes) = disk.read(&path) else {
         let message = format!("[Errno 2] No such file or directory: {}", repr_text(&path));
@@ -53,14 +54,13 @@ fn load(arguments: &Arguments<'_>, disk: &Disk) -> Result<DynamicImage, Exceptio
     let mut picture = DynamicImage::from_decoder(decoder)
         .map_err(|_| Exception::new("OSError", "image file is truncated (0 bytes not processed)"))?;
     picture.apply_orientation(orientation);
-    Ok(picture)
+    Ok(pillow::open(&bytes, picture))
 }
 
 fn load_image(arguments: &Arguments<'_>, disk: &Disk) -> Result<Made, Exception> {
-    let picture = load(arguments, disk)?;
+    let Opened { picture, alpha } = load(arguments, disk)?;
     let size = size(&picture);
-    let has_alpha = picture.color().has_alpha();
-    let mask = if has_alpha {
+    let mask = if alpha {
         Raster::from_bytes(size, 4, &picture.to_rgba8()).channel(3).inverted()
     } else {
         Raster::filled(1, (EMPTY_MASK_SIDE, EMPTY_MASK_SIDE), &[0.0])
@@ -70,7 +70,7 @@ fn load_image(arguments: &Arguments<'_>, disk: &Disk) -> Result<Made, Exception>
 }
 
 fn load_mask(arguments: &Arguments<'_>, disk: &Disk) -> Result<Made, Exception> {
-    let picture = load(arguments, disk)?;
+    let Opened { picture, .. } = load(arguments, disk)?;
     let size = size(&picture);
     let channels = Raster::from_bytes(size, 4, &picture.into_rgba8());
     Ok(Made::mask(match arguments.text("channel") {

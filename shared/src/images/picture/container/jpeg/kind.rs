@@ -2,6 +2,7 @@
 //!
 //! The decoder makes noise of some of the others and reports no error, so that they are refused by their headers.
 
+use self::Refused::Unsupported;
 use super::super::{Broken, Cursor};
 
 const FRAME_BASELINE: u8 = 0xC0;
@@ -12,6 +13,29 @@ const HIERARCHICAL: u8 = 0xDE;
 const COMPONENTS_MAX: usize = 4;
 /// Luminance per colour difference, across and down.
 const SAMPLINGS: [u8; 5] = [0x11, 0x21, 0x12, 0x22, 0x41];
+
+/// Why a file is not decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Broken(Broken),
+    /// A valid file, as far as was read, of a kind that the decoder may make noise of.
+    Unsupported(&'static str),
+}
+
+impl From<Broken> for Refused {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl From<Refused> for Broken {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Broken(broken) => broken,
+            Unsupported(kind) => Self(kind),
+        }
+    }
+}
 
 /// What the headers say so far.
 #[derive(Default)]
@@ -35,34 +59,33 @@ impl Kind {
     }
 
     /// Refuses segments that only other kinds have.
-    pub(super) fn learn(&mut self, marker: u8, body: &[u8]) -> Result<(), Broken> {
+    pub(super) fn learn(&mut self, marker: u8, body: &[u8]) -> Result<(), Refused> {
         match marker {
             FRAME_BASELINE | FRAME_EXTENDED | FRAME_PROGRESSIVE if self.frame.is_some() => {
-                return Err(Broken("a second frame"));
+                return Err(Broken("a second frame").into());
             }
             FRAME_BASELINE | FRAME_EXTENDED | FRAME_PROGRESSIVE => {
                 self.frame = Some(Frame::read(body, marker == FRAME_PROGRESSIVE)?);
             }
-            // Lossless, differential, arithmetic.
-            0xC3 | 0xC5..=0xC7 | 0xC9..=0xCF | HIERARCHICAL => {
-                return Err(Broken("a JPEG that is neither baseline nor progressive"));
-            }
+            0xC3 => return Err(Unsupported("it is lossless")),
+            0xC5..=0xC7 | HIERARCHICAL => return Err(Unsupported("it is hierarchical")),
+            0xC9..=0xCF => return Err(Unsupported("it has arithmetic coding")),
             0xEE if body.starts_with(b"Adobe") => self.untransformed = body.get(11) == Some(&0),
-            LINES_DEFINED => return Err(Broken("a JPEG whose height stands behind its pixels")),
+            LINES_DEFINED => return Err(Unsupported("its height stands behind its pixels")),
             _ => {}
         }
         Ok(())
     }
 
     /// Refuses sequential files with several scans.
-    pub(super) fn check_scan(&mut self, header: &[u8]) -> Result<(), Broken> {
+    pub(super) fn check_scan(&mut self, header: &[u8]) -> Result<(), Refused> {
         let frame = self.frame.as_mut().ok_or(Broken("a scan without a frame"))?;
         if self.untransformed && frame.components == 3 {
-            return Err(Broken("a JPEG that stores RGB"));
+            return Err(Unsupported("it stores RGB"));
         }
         let components = header.first().copied().map_or(0, usize::from);
         if !frame.progressive && (components != frame.components || frame.scans > 0) {
-            return Err(Broken("a JPEG with one scan for each component"));
+            return Err(Unsupported("it has several scans and is not progressive"));
         }
         frame.scans += 1;
         Ok(())
@@ -70,18 +93,21 @@ impl Kind {
 }
 
 impl Frame {
-    fn read(body: &[u8], progressive: bool) -> Result<Self, Broken> {
+    fn read(body: &[u8], progressive: bool) -> Result<Self, Refused> {
         let mut cursor = Cursor::new(body, 0);
         let [bits, height, height_low, _, _, components] = cursor.array()?;
         let components = usize::from(components);
         if bits != 8 {
-            return Err(Broken("a JPEG of more than 8 bits"));
+            return Err(Unsupported("it does not have 8 bits per channel"));
         }
         if [height, height_low] == [0, 0] {
-            return Err(Broken("a JPEG without a height"));
+            return Err(Unsupported("its height stands behind its pixels"));
         }
-        if !(1..=COMPONENTS_MAX).contains(&components) {
-            return Err(Broken("a JPEG with more than four components"));
+        if components == 0 {
+            return Err(Broken("no components").into());
+        }
+        if components > COMPONENTS_MAX {
+            return Err(Unsupported("it has more than four components"));
         }
         let mut samplings = Vec::with_capacity(components);
         for _ in 0..components {
@@ -94,6 +120,10 @@ impl Frame {
             [0x11, 0x11, 0x11, 0x11] => true,
             _ => false,
         };
-        if known { Ok(Self { progressive, components, scans: 0 }) } else { Err(Broken("an unusual sampling")) }
+        if known {
+            Ok(Self { progressive, components, scans: 0 })
+        } else {
+            Err(Unsupported("its colours are sampled in an unusual way"))
+        }
     }
 }

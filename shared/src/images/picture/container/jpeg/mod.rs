@@ -9,7 +9,7 @@ mod corpus;
 mod tests;
 
 use self::entropy::Entropy;
-use self::kind::Kind;
+use self::kind::{Kind, Refused};
 use super::{Broken, Cursor, Survey};
 
 const START: [u8; 2] = [0xFF, 0xD8];
@@ -39,8 +39,7 @@ pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
     let (mut frame, mut exif) = (None, None);
     loop {
         let marker = next_marker(&mut cursor)?;
-        let length = usize::from(u16::from_be_bytes(cursor.array()?));
-        let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
+        let body = next_body(&mut cursor)?;
         match marker {
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF if frame.is_none() => {
                 frame = Some(read_frame(marker, body)?);
@@ -57,6 +56,28 @@ pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
             }
             _ => {}
         }
+    }
+}
+
+/// The reason why a JPEG is of a kind that is not supported, by the segments up to its first scan. `None` for the
+/// supported kinds, and for files whose headers are damaged: [`survey`] finds those.
+pub(in super::super) fn unsupported(file: &[u8]) -> Option<&'static str> {
+    match kind(file) {
+        Err(Refused::Unsupported(reason)) => Some(reason),
+        Ok(()) | Err(Refused::Broken(_)) => None,
+    }
+}
+
+fn kind(file: &[u8]) -> Result<(), Refused> {
+    let mut cursor = Cursor::new(file, START.len());
+    let mut kind = Kind::default();
+    loop {
+        let marker = next_marker(&mut cursor)?;
+        let body = next_body(&mut cursor)?;
+        if marker == START_OF_SCAN {
+            return kind.check_scan(body);
+        }
+        kind.learn(marker, body)?;
     }
 }
 
@@ -97,8 +118,7 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
             break;
         }
         let start = cursor.at;
-        let length = usize::from(u16::from_be_bytes(cursor.array()?));
-        let body = cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)?;
+        let body = next_body(&mut cursor)?;
         if marker == START_OF_SCAN {
             kind.check_scan(body)?;
             let data = cursor.at;
@@ -129,6 +149,12 @@ fn next_marker(cursor: &mut Cursor<'_>) -> Result<u8, Broken> {
             marker => return Ok(marker),
         }
     }
+}
+
+/// What stands behind a marker and its length.
+fn next_body<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], Broken> {
+    let length = usize::from(u16::from_be_bytes(cursor.array()?));
+    cursor.take(length.checked_sub(2).ok_or(Broken("a segment shorter than its length"))?)
 }
 
 /// Stops before the first marker that is no restart and no stuffed byte.

@@ -78,6 +78,22 @@ fn a_slope_of_sixteen_bit_grey_stays_a_slope() {
 }
 
 #[test]
+fn a_picture_that_grows_beyond_the_limit_as_rgb_is_made_smaller_instead_of_refused() {
+    let mut state = 1_u32;
+    let noise = image::GrayImage::from_fn(600, 400, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Luma([state.to_be_bytes()[0]])
+    });
+    let file = Bytes::from(samples::file(noise.into(), Png));
+    let bytes_max = file.len();
+    let grown = check_within(&file, usize::MAX).expect("a good picture");
+    assert!(grown.bytes.len() > bytes_max, "{} of {bytes_max} bytes: it does not grow", grown.bytes.len());
+    let taken = check_within(&file, bytes_max).expect("made smaller");
+    assert!(taken.format == Jpg && taken.bytes.len() <= bytes_max, "{} {}", taken.format, taken.bytes.len());
+    assert_eq!(checked(taken.bytes.clone()), Ok(taken));
+}
+
+#[test]
 fn other_kinds_of_files_are_named_even_if_they_are_damaged() {
     let avif = samples::file(samples::opaque(16, 16), Avif);
     for (file, found) in [(samples::gif(1), Gif), (avif, Avif), (samples::mp4(64, 64), Mp4)] {

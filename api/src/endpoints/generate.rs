@@ -140,7 +140,9 @@ async fn start(
         admitted: false,
     };
     let accepted = admit_and_accept(state, seen, &mut new).await;
-    if accepted.is_err() && generate_pictures::need_a_look(request) {
+    // Who has too few credits may buy some and try again: their pictures are kept for that long.
+    let is_final = accepted.as_ref().is_err_and(|refusal| refusal.code() != Code::InsufficientCredits);
+    if is_final && generate_pictures::need_a_look(request) {
         forget_pictures(state, &new).await;
     }
     match accepted? {

@@ -38,7 +38,7 @@ pub const ORPHANS_KEPT: TimeDelta = TimeDelta::hours(24);
 pub const PLAN_GRACE: TimeDelta = TimeDelta::days(30);
 /// Longer than a request takes from naming a picture to being accepted or refused.
 pub const IN_FLIGHT: TimeDelta = TimeDelta::minutes(5);
-/// How long it is kept that a request named a picture: twice [`IN_FLIGHT`]. A request that is refused forgets it at once.
+/// How long it is kept that a request named a picture: twice [`IN_FLIGHT`]. A request that is refused for its pictures forgets it at once.
 pub const USES_KEPT: TimeDelta = TimeDelta::minutes(10);
 /// How long events of a generation are kept after it was settled.
 pub const EVENTS_KEPT: TimeDelta = TimeDelta::days(90);

@@ -16,7 +16,7 @@ use crate::processes::{PATIENCE, until};
 
 /// A series, by its name and its labels' values in the order of their names, and the query that answers its labels'
 /// values and what it counts.
-const COUNTED: [(&str, &[&str], &str); 13] = [
+const COUNTED: [(&str, &[&str], &str); 14] = [
     ("shootx_accepts_total{outcome=\"accepted\"}", &[], "select count(*) from gateway.run"),
     (
         "shootx_generations_total",
@@ -65,12 +65,18 @@ const COUNTED: [(&str, &[&str], &str); 13] = [
         &["kind", "outcome"],
         "select kind || ' ' || outcome, count(*) from gateway.payment_event where outcome is not null group by 1",
     ),
+    (
+        "shootx_cancels_charged_total",
+        &[],
+        "select count(*) from gateway.run where stage = 'cancelled' and cancel_fee > 0",
+    ),
     ("shootx_payment_events_recovered_total", &[], "select count(*) from gateway.payment_event where recovered"),
 ];
 
 /// Counters that are not compared: of what leaves no row (refusals, traffic, calls that changed nothing, what was removed,
 /// other servers' doings), and of mails, which need a mail server.
-const NOT_IN_THE_DATABASE: [&str; 19] = [
+const NOT_IN_THE_DATABASE: [&str; 20] = [
+    "shootx_billing_stops_total",
     "shootx_cleanup_removed_bytes_total",
     "shootx_cleanup_removed_total",
     "shootx_http_connections_ended_total",

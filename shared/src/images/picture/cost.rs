@@ -33,8 +33,8 @@ pub(super) struct Needs {
     /// Of a decoded pixel.
     channels: u64,
     bytes_per_channel: u64,
-    /// Its pixels are stored as RGB or RGBA of 8 bits.
-    rgb: bool,
+    /// The file itself stores RGB or RGBA of eight bits.
+    stores_rgb: bool,
     /// Bytes that the decoder holds beside the decoded pixels, at most.
     working: u64,
     /// The pixels must be moved: the file says "turn me".
@@ -49,11 +49,11 @@ impl Needs {
     pub(super) fn of(file: &[u8], found: &Inspected) -> Result<Self, Broken> {
         let file_bytes = file.len() as u64;
         let pixels = u64::from(found.width) * u64::from(found.height);
-        let (channels, bytes_per_channel, rgb, working, exif) = match found.format {
+        let (channels, bytes_per_channel, stores_rgb, working, exif) = match found.format {
             OutputFormat::Png => {
                 let header = png::header(file)?;
                 let extras = (header.packed_bytes * 2_100).min(PNG_EXTRAS_BYTES_MAX * 2);
-                (header.channels, header.bytes_per_channel, header.rgb, extras, header.exif)
+                (header.channels, header.bytes_per_channel, header.stores_rgb, extras, header.exif)
             }
             OutputFormat::Jpg => {
                 let header = jpeg::header(file)?;
@@ -76,7 +76,7 @@ impl Needs {
                 (if header.alpha { 4 } else { 3 }, 1, true, working, header.exif)
             }
             // A frame of another place is decoded by itself.
-            OutputFormat::Gif => (4, 1, false, pixels * 4, None),
+            OutputFormat::Gif => (4, 1, true, pixels * 4, None),
             OutputFormat::Avif | OutputFormat::Mp4 => return Err(Broken("not decoded here")),
         };
         let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -86,15 +86,11 @@ impl Needs {
         );
         let (format, width, height) = (found.format, found.width, found.height);
         let turned = orientation != Orientation::NoTransforms;
-        Ok(Self { format, width, height, channels, bytes_per_channel, rgb, working, turned, copied, file_bytes })
+        Ok(Self { format, width, height, channels, bytes_per_channel, stores_rgb, working, turned, copied, file_bytes })
     }
 
     pub(super) const fn turned(&self) -> bool {
         self.turned
-    }
-
-    pub(super) const fn is_rgb(&self) -> bool {
-        self.rgb
     }
 
     const fn pixels(&self) -> u64 {
@@ -118,6 +114,20 @@ impl Needs {
     pub(super) fn decoding(&self) -> u64 {
         let copy = if self.copied { self.decoded() } else { 0 };
         self.files() + self.decoded() + self.working.max(copy)
+    }
+
+    /// Decoding it as a customer's picture, and writing it anew where it is turned or not stored as RGB of eight bits; and
+    /// making it smaller where that may take more than `bytes_max` bytes and can be done (see [`Self::fitting`]).
+    pub(super) fn checking(&self, bytes_max: usize) -> u64 {
+        let decoding = self.decoding();
+        if !self.turned && self.stores_rgb {
+            return decoding;
+        }
+        let rgb = self.pixels() * if self.has_alpha() { 4 } else { 3 };
+        let encoding = if self.format == OutputFormat::Png { rgb + rgb.min(BYTES_MAX as u64) } else { 0 };
+        let normalising = self.files() + rgb + self.decoded().max(encoding);
+        let cost = self.converting(self.format).max(normalising);
+        if rgb > bytes_max as u64 { cost.max(self.fitting().unwrap_or_default()) } else { cost }
     }
 
     /// Decoding it and writing it as `wanted`, where nothing of it may show through.
@@ -149,23 +159,6 @@ impl Needs {
             OutputFormat::Jpg | OutputFormat::Gif | OutputFormat::Mp4 => self.eight_bits() + file_max,
         };
         self.decoding().max(self.files() + self.decoded() + encoding)
-    }
-
-    /// Decoding it and writing it in its own format as RGB or RGBA of 8 bits; and making it smaller, if that may have
-    /// more than `bytes_max` bytes.
-    ///
-    /// # Errors
-    /// The refusal of one that cannot be made smaller.
-    pub(super) fn normalising(&self, bytes_max: usize) -> Result<u64, PictureError> {
-        let pixels = self.pixels();
-        let eight = pixels * if self.has_alpha() { 4 } else { 3 };
-        let writing = match self.format {
-            OutputFormat::Png => eight * 2 + eight.min(BYTES_MAX as u64),
-            _ => eight + (pixels * 2).min(BYTES_MAX as u64),
-        };
-        let copying = if self.rgb { 0 } else { self.decoded() + eight };
-        let cost = self.converting(self.format).max(self.files() + writing.max(copying));
-        Ok(if eight > bytes_max as u64 { cost.max(self.fitting()?) } else { cost })
     }
 
     /// Decoding it and making it smaller. What of that does not fit is done on fewer pixels (see [`Self::fit_pixels_max`]).

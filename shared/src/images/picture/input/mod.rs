@@ -1,8 +1,8 @@
 //! Pictures that customers send: which are taken, and what they look like to a provider.
 //!
 //! A customer's file is judged by its bytes, like an output: a name or a declared type says nothing. What is kept of it
-//! is the picture alone, upright: no EXIF (where the photo was taken), no text, and nothing behind the picture's end, where an
-//! archive or a page could hide.
+//! is the picture alone, upright: no EXIF (where the photo was taken), no text, and nothing behind the picture's end,
+//! where an archive or a page could hide.
 
 mod encode;
 mod fit;
@@ -104,7 +104,9 @@ pub fn inspect_input(file: &[u8]) -> Result<Inspected, InputError> {
 /// The pixels of an upright 8-bit RGB or RGBA picture stay exactly as stored. A picture that its EXIF turns, and one of
 /// grey, a palette, inks or 16 bits, is encoded anew as 8-bit RGB or RGBA: a JPEG or a lossy WebP loses a little by that.
 /// If it has more than [`INPUT_BYTES_MAX`] bytes afterwards, it becomes a JPEG, or a WebP if it has transparency, and is
-/// scaled down if needed. Checked again, the result stays as it is. Waits for its turn like [`prepare`](super::prepare), then works on a blocking thread.
+/// scaled down if needed. Checked again, the result stays as it is.
+///
+/// Waits for its turn like [`prepare`](super::prepare), then works on a blocking thread.
 ///
 /// # Errors
 /// [`InputError`]; a decoder that panics on a file has found it damaged.
@@ -117,7 +119,7 @@ pub async fn check_input(bytes: Bytes) -> Result<InputPicture, InputError> {
 /// What checking it takes in memory, unless that is more than there is.
 fn cost(file: &[u8]) -> Result<u64, InputError> {
     let needs = needs(file)?;
-    let cost = if needs.turned() || !needs.is_rgb() { needs.normalising(INPUT_BYTES_MAX)? } else { needs.decoding() };
+    let cost = needs.checking(INPUT_BYTES_MAX);
     if cost > budget::bytes_max() { Err(needs.refusal(cost).into()) } else { Ok(cost) }
 }
 
@@ -142,9 +144,10 @@ fn check_within(file: &Bytes, bytes_max: usize) -> Result<InputPicture, InputErr
         let image = eight_bits(decoded.image);
         match encode::encode(&image, format, decoded.profile.as_deref()) {
             Ok(bytes) if bytes.len() <= bytes_max => Bytes::from(bytes),
-            // Three bytes a pixel may take more than a palette or one bit did: the user has sent a file within the limit.
+            // Three bytes a pixel may take more than a palette did, and the user has sent a file within the limit.
             Ok(_) | Err(InputError::TooLarge { .. }) => {
                 drop(image);
+                needs(file)?.fitting()?;
                 return fit::reduce(&InputPicture { bytes: file.clone(), format, width, height }, bytes_max);
             }
             Err(error) => return Err(error),

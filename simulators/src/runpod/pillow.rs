@@ -43,8 +43,8 @@ mod tests {
 
     use super::*;
 
-    fn opened(picture: impl Into<DynamicImage>) -> Opened {
-        let (picture, mut file) = (picture.into(), Cursor::new(Vec::new()));
+    fn opened(picture: &DynamicImage) -> Opened {
+        let mut file = Cursor::new(Vec::new());
         picture.write_to(&mut file, ImageFormat::Png).expect("it is written to memory");
         let file = file.into_inner();
         open(&file, image::load_from_memory(&file).expect("a PNG"))
@@ -53,18 +53,18 @@ mod tests {
     #[test]
     fn grey_of_sixteen_bits_is_clipped_and_of_eight_is_not() {
         let slope = |bits: u16| ImageBuffer::from_fn(4, 1, move |x, _| Luma([u16::try_from(x).expect("small") * bits]));
-        let white = opened(DynamicImage::ImageLuma16(slope(0x5555))).picture.into_rgb8();
+        let white = opened(&DynamicImage::ImageLuma16(slope(0x5555))).picture.into_rgb8();
         assert_eq!(white.as_raw()[..], [[0; 3], [255; 3], [255; 3], [255; 3]].concat());
-        let dark = opened(DynamicImage::ImageLuma16(slope(80))).picture.into_rgb8();
+        let dark = opened(&DynamicImage::ImageLuma16(slope(80))).picture.into_rgb8();
         assert_eq!(dark.as_raw()[..], [[0; 3], [80; 3], [160; 3], [240; 3]].concat());
         let eight = DynamicImage::ImageLuma16(slope(0x5555)).into_luma8();
-        assert_eq!(opened(eight.clone()).picture.into_luma8(), eight);
+        assert_eq!(opened(&eight.clone().into()).picture.into_luma8(), eight);
     }
 
     #[test]
     fn grey_with_alpha_of_sixteen_bits_is_scaled() {
         let half = ImageBuffer::from_pixel(1, 1, LumaA([0x8080_u16, 0x4040]));
-        let opened = opened(DynamicImage::ImageLumaA16(half));
+        let opened = opened(&DynamicImage::ImageLumaA16(half));
         assert!(opened.alpha);
         assert_eq!(opened.picture.into_rgba8().as_raw()[..], [0x80, 0x80, 0x80, 0x40]);
     }

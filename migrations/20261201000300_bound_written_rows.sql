@@ -26,9 +26,9 @@ alter table public.generations
     tags is null or tags = '{}' or (array_ndims(tags) = 1 and cardinality(tags) <= 20
       and array_position(tags, null) is null and char_length(array_to_string(tags, '')) <= 1000)) not valid;
 
--- Every user may have so many projects; a deployed user who has more keeps them.
+-- Every user may have so many projects; a deployed user who has more keeps them. Runs with the rights of who inserts.
 create function gateway.bound_projects() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql set search_path = ''
 as $$
 begin
   if (select count(*) from (select from public.projects where user_id = new.user_id limit 1000) as held) >= 1000 then

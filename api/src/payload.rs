@@ -1,10 +1,9 @@
 //! The one type of request body: read within bounds, checked whole.
 //!
-//! poem-openapi's own body type reads without a bound and stops at the first fault. This one refuses a foreign
-//! content type (415), a slow or oversized body (408, 413) and what is not JSON (400), and lists every fault of
-//! the rest with its JSON pointer (422). While large bodies fill the room there is for them, more are put off: those of
-//! a user who has their share of it (429), and all when there is none left (503).
-//! The document gets its schema from the same trait.
+//! poem-openapi's own body type reads without a bound and stops at the first fault. This one refuses a foreign content
+//! type (415), a slow or oversized body (408, 413) and what is not JSON (400), and lists every fault of the rest with its
+//! JSON pointer (422). Large bodies share bounded memory: a user beyond their share gets 429, all others 503 when none is
+//! left. The document gets its schema from the same trait.
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ assert request.to_dict() == {
 
 # A generation from before this service has neither stage nor cost.
 old = dict.fromkeys(
-    ["stage", "error", "error_code", "cost", "output_count", "estimated_time", "project_id", "brand_name",
+    ["stage", "error", "error_code", "cost", "cancel_cost", "output_count", "estimated_time", "project_id", "brand_name",
      "campaign_name", "completed_at", "outputs_expired_at"],
 ) | {
     "generation_id": "01983c5e-7a3b-7c1d-9f00-3a5d2e8b6f41", "workflow_type": "model", "status": "completed",

@@ -9,7 +9,7 @@ use poem_openapi::registry::{MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use shared::billing::purchase::Item;
-use shared::billing::{offer, subscription};
+use shared::billing::{invoice, offer};
 use uuid::Uuid;
 
 use super::billing_bodies::PurchaseBody;
@@ -177,13 +177,9 @@ impl BillingApi {
     ) -> Result<Answer<InvoicePage>, ApiError> {
         let after = Cursor::after(cursor.0.as_deref())?;
         let limit = limit.0;
-        let found = subscription::list_invoices(
-            &*state.database(caller.user_id()).await?,
-            caller.user_id(),
-            after,
-            limit.into(),
-        )
-        .await?;
+        let found =
+            invoice::list_invoices(&*state.database(caller.user_id()).await?, caller.user_id(), after, limit.into())
+                .await?;
         let next = Cursor::next(&found, limit, |last| (last.date, last.invoice_id));
         Ok(Answer(InvoicePage { items: found.into_iter().map(Invoice::from).collect(), next }))
     }
@@ -217,8 +213,8 @@ impl Pack {
     }
 }
 
-impl From<subscription::Invoice> for Invoice {
-    fn from(invoice: subscription::Invoice) -> Self {
+impl From<invoice::Invoice> for Invoice {
+    fn from(invoice: invoice::Invoice) -> Self {
         Self {
             invoice_id: invoice.invoice_id,
             invoice_number: invoice.invoice_number,

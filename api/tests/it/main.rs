@@ -29,6 +29,7 @@ mod problems;
 mod quote_bounds;
 mod quotes;
 mod read_only;
+mod refused_rows;
 mod silence;
 mod stopping;
 mod strange_rows;

@@ -11,6 +11,7 @@ pub mod checkout;
 mod customer;
 pub mod event;
 pub mod grant;
+pub mod invoice;
 mod lost_purchase;
 mod object;
 pub mod offer;

@@ -11,7 +11,7 @@ use crate::ids::UserId;
 use crate::ledger::{AnomalyKind, open_at_once};
 use crate::provider::ProviderError;
 
-/// Subscriptions or invoices listed at most.
+/// Subscriptions listed at most.
 const LISTED_MAX: i64 = 100;
 
 /// Times a change is asked for because somebody else wrote meanwhile; asking again changes nothing.
@@ -29,18 +29,6 @@ pub struct Subscription {
     pub period_end: Option<DateTime<Utc>>,
     pub cancel_at_period_end: bool,
     pub created_at: DateTime<Utc>,
-}
-
-/// An invoice of a user's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invoice {
-    pub invoice_id: Uuid,
-    pub invoice_number: String,
-    pub plan_name: String,
-    pub amount_cents: i64,
-    /// `paid`, `pending` or `failed`.
-    pub status: String,
-    pub date: DateTime<Utc>,
 }
 
 /// Why a subscription cannot be changed.
@@ -78,38 +66,6 @@ pub async fn list(pool: &PgPool, user_id: UserId) -> Result<Vec<Subscription>, s
         "#,
         user_id as UserId,
         LISTED_MAX,
-    )
-    .fetch_all(pool)
-    .await
-}
-
-/// A user's invoices, the newest first, after the given (`date`, `id`).
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn list_invoices(
-    pool: &PgPool,
-    user_id: UserId,
-    after: Option<(DateTime<Utc>, Uuid)>,
-    limit: i64,
-) -> Result<Vec<Invoice>, sqlx::Error> {
-    sqlx::query_as!(
-        Invoice,
-        r#"
-        select id as invoice_id, left(invoice_number, 100) as "invoice_number!",
-               left(plan_name, 200) as "plan_name!",
-               -- Not a number counts as greater than any number.
-               case when abs(amount) < 1e15 then round(amount * 100)::bigint else 0 end as "amount_cents!",
-               left(status, 100) as "status!",
-               least(greatest(coalesce(date, 'epoch'), '0001-01-01'), '9999-12-31') as "date!"
-        from public.invoices
-        where user_id = $1 and ($2::timestamptz is null or (coalesce(date, 'epoch'), id) < ($2, $3::uuid))
-        order by coalesce(date, 'epoch') desc, id desc limit $4
-        "#,
-        user_id as UserId,
-        after.map(|(date, _)| date),
-        after.map(|(_, id)| id),
-        limit.clamp(1, LISTED_MAX),
     )
     .fetch_all(pool)
     .await

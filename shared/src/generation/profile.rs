@@ -1,4 +1,4 @@
-//! Whether a user who has a token is still there.
+//! SQL: whether a user who has a token is still there.
 
 use sqlx::PgPool;
 

@@ -20,7 +20,7 @@ select g.id as "id: GenerationId", left(g.generation_type, 100) as "generation_t
        run.cancel_requested_at is not null as "is_cancel_requested!", run.cancel_fee as "cancel_fee?: Credits",
        coalesce((select cancels from gateway.user_limit
                  where user_id = $1 and cancels_on = (gateway.now() at time zone 'utc')::date), 0) as "cancels_today!",
-       coalesce((select least(sum(amount), 2147483647)::integer from public.credit_transactions as entry
+       coalesce((select least(coalesce(sum(amount), 0), 2147483647)::integer from public.credit_transactions as entry
                  where entry.generation_id = g.id and entry.transaction_type = 'refund'), 0)
            as "refunded!: Credits",
        coalesce(array_agg(output.n order by output.n) filter (where output.n is not null), '{}')

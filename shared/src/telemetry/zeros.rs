@@ -94,6 +94,7 @@ fn known(program: Program) -> Vec<Known> {
 
 fn of_both() -> Vec<Known> {
     let payment_calls = [
+        "cancel_subscription",
         "create_session",
         "expire_session",
         "find_invoice",
@@ -194,6 +195,9 @@ fn of_worker() -> Vec<Known> {
         ),
         (Gauge, names::PAYMENT_EVENTS_OLDEST_SECONDS, Vec::new()),
         (Counter, names::PAYMENT_EVENTS_RECOVERED_TOTAL, Vec::new()),
+        (Counter, names::BILLING_STOPS_TOTAL, vec![values("outcome", ["stopped", "failed"])]),
+        (Gauge, names::BILLING_STOPS_OLDEST_SECONDS, Vec::new()),
+        (Counter, names::CANCELS_CHARGED_TOTAL, Vec::new()),
         (Counter, names::CLEANUP_REMOVED_TOTAL, vec![removed()]),
         (Counter, names::CLEANUP_REMOVED_BYTES_TOTAL, vec![removed()]),
         (Counter, names::MAILS_TOTAL, vec![values("outcome", ["sent", "refused", "unheard", "undeliverable"])]),
@@ -216,7 +220,7 @@ mod tests {
     use super::*;
 
     /// Counters and gauges that are not there from the start, and why.
-    const EXCUSED: [(&str, &str); 10] = [
+    const EXCUSED: [(&str, &str); 11] = [
         (names::BOOKS_AGE_SECONDS, "0 would say that the books have just been read"),
         (names::CLEANUP_AGE_SECONDS, "0 would say that a cleanup has just ended"),
         (names::CREDITS_TOTAL, "read from the database: a step from 0 would be an increase"),
@@ -225,6 +229,7 @@ mod tests {
         (names::DATABASE_BYTES, "0 would be taken for a size"),
         (names::HTTP_REQUESTS_TOTAL, "any status may meet any route"),
         (names::TLS_CERTIFICATE_NOT_AFTER_SECONDS, "0 would say that the certificate has expired"),
+        (names::LOOP_AGE_SECONDS, "each loop registers itself"),
         (names::BUILD_INFO, "shown before the zeros, as 1"),
         (names::WORKFLOW_TARGET_SECONDS, "shown before the zeros, with its values"),
     ];

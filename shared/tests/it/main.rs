@@ -5,6 +5,7 @@
 mod access;
 mod adoption;
 mod books;
+mod deletion_cost;
 mod generations;
 
 mod images;

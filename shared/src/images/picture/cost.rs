@@ -33,6 +33,8 @@ pub(super) struct Needs {
     /// Of a decoded pixel.
     channels: u64,
     bytes_per_channel: u64,
+    /// The file itself stores RGB or RGBA of eight bits.
+    stores_rgb: bool,
     /// Bytes that the decoder holds beside the decoded pixels, at most.
     working: u64,
     /// The pixels must be moved: the file says "turn me".
@@ -47,18 +49,18 @@ impl Needs {
     pub(super) fn of(file: &[u8], found: &Inspected) -> Result<Self, Broken> {
         let file_bytes = file.len() as u64;
         let pixels = u64::from(found.width) * u64::from(found.height);
-        let (channels, bytes_per_channel, working, exif) = match found.format {
+        let (channels, bytes_per_channel, stores_rgb, working, exif) = match found.format {
             OutputFormat::Png => {
                 let header = png::header(file)?;
                 let extras = (header.packed_bytes * 2_100).min(PNG_EXTRAS_BYTES_MAX * 2);
-                (header.channels, header.bytes_per_channel, extras, header.exif)
+                (header.channels, header.bytes_per_channel, header.stores_rgb, extras, header.exif)
             }
             OutputFormat::Jpg => {
                 let header = jpeg::header(file)?;
                 let coefficients = if header.buffered { header.samples * 2 } else { 0 };
                 let channels = if header.components == 1 { 1 } else { 3 };
                 // The decoder copies the file.
-                (channels, 1, coefficients + file_bytes, header.exif)
+                (channels, 1, header.components == 3, coefficients + file_bytes, header.exif)
             }
             OutputFormat::Webp => {
                 let header = webp::header(file)?;
@@ -71,10 +73,10 @@ impl Needs {
                     // Planes, and an alpha channel that is decoded as a picture of its own.
                     (false, true) => pixels * 3 / 2 + pixels * 6 + file_bytes * 2,
                 };
-                (if header.alpha { 4 } else { 3 }, 1, working, header.exif)
+                (if header.alpha { 4 } else { 3 }, 1, true, working, header.exif)
             }
             // A frame of another place is decoded by itself.
-            OutputFormat::Gif => (4, 1, pixels * 4, None),
+            OutputFormat::Gif => (4, 1, true, pixels * 4, None),
             OutputFormat::Avif | OutputFormat::Mp4 => return Err(Broken("not decoded here")),
         };
         let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
@@ -84,11 +86,7 @@ impl Needs {
         );
         let (format, width, height) = (found.format, found.width, found.height);
         let turned = orientation != Orientation::NoTransforms;
-        Ok(Self { format, width, height, channels, bytes_per_channel, working, turned, copied, file_bytes })
-    }
-
-    pub(super) const fn format(&self) -> OutputFormat {
-        self.format
+        Ok(Self { format, width, height, channels, bytes_per_channel, stores_rgb, working, turned, copied, file_bytes })
     }
 
     pub(super) const fn turned(&self) -> bool {
@@ -116,6 +114,18 @@ impl Needs {
     pub(super) fn decoding(&self) -> u64 {
         let copy = if self.copied { self.decoded() } else { 0 };
         self.files() + self.decoded() + self.working.max(copy)
+    }
+
+    /// Decoding it as a customer's picture, and writing it anew where it is turned or not stored as RGB of eight bits.
+    pub(super) fn checking(&self) -> u64 {
+        let decoding = self.decoding();
+        if !self.turned && self.stores_rgb {
+            return decoding;
+        }
+        let rgb = self.pixels() * if self.has_alpha() { 4 } else { 3 };
+        let encoding = if self.format == OutputFormat::Png { rgb + rgb.min(BYTES_MAX as u64) } else { 0 };
+        let normalising = self.files() + rgb + self.decoded().max(encoding);
+        self.converting(self.format).max(normalising)
     }
 
     /// Decoding it and writing it as `wanted`, where nothing of it may show through.

@@ -10,8 +10,6 @@ const DEPTH: usize = 24;
 const GREY: u8 = 0;
 const GREY_ALPHA: u8 = 4;
 const COLOURS_RGBA: u8 = 6;
-/// Where the header, behind length and type of its chunk, says bits and colours.
-const BITS_AND_COLOURS: std::ops::Range<usize> = SIGNATURE + 16..SIGNATURE + 18;
 const RGB: [u8; 2] = [8, 2];
 const RGBA: [u8; 2] = [8, 6];
 
@@ -38,6 +36,8 @@ pub(in super::super) struct Header<'a> {
     /// Of a decoded pixel: palettes are resolved, and a transparent colour becomes an alpha channel.
     pub(in super::super) channels: u64,
     pub(in super::super) bytes_per_channel: u64,
+    /// RGB or RGBA of eight bits, without one colour that is transparent.
+    pub(in super::super) stores_rgb: bool,
     /// Bytes of the chunks that hold packed texts or profiles.
     pub(in super::super) packed_bytes: u64,
     pub(in super::super) exif: Option<&'a [u8]>,
@@ -66,7 +66,13 @@ pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
         COLOURS_RGBA => 4,
         _ => 3 + transparent,
     };
-    Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, packed_bytes, exif })
+    let stores_rgb = stores_rgb(&[depth, colour], transparent > 0);
+    Ok(Header { channels, bytes_per_channel: if depth == 16 { 2 } else { 1 }, stores_rgb, packed_bytes, exif })
+}
+
+/// One colour that is transparent makes it something else: some loaders ignore it.
+fn stores_rgb(depth_and_colour: &[u8], keyed: bool) -> bool {
+    depth_and_colour == RGBA || depth_and_colour == RGB && !keyed
 }
 
 fn next_chunk<'a>(cursor: &mut Cursor<'a>) -> Result<([u8; 4], &'a [u8]), Broken> {
@@ -86,7 +92,6 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         let start = cursor.at;
         let (kind, _) = next_chunk(&mut cursor)?;
         animated |= &kind == b"acTL";
-        // One colour that is transparent: some loaders ignore it.
         keyed |= &kind == b"tRNS";
         if KEPT.contains(&&kind) {
             kept.extend_from_slice(&file[start..cursor.at]);
@@ -96,7 +101,6 @@ pub(super) fn survey(file: &[u8]) -> Result<Survey, Broken> {
         }
     }
     let stripped = (kept.len() < file.len()).then_some(kept);
-    let colours = file.get(BITS_AND_COLOURS).unwrap_or_default();
-    let rgb = colours == RGBA || colours == RGB && !keyed;
+    let rgb = stores_rgb(file.get(DEPTH..DEPTH + 2).unwrap_or_default(), keyed);
     Ok(Survey { animated, stripped, rgb })
 }

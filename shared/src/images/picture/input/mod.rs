@@ -112,7 +112,7 @@ pub async fn check_input(bytes: Bytes) -> Result<InputPicture, InputError> {
 /// What checking it takes in memory, unless that is more than there is.
 fn cost(file: &[u8]) -> Result<u64, InputError> {
     let needs = needs(file)?;
-    let cost = if needs.turned() { needs.converting(needs.format()) } else { needs.decoding() };
+    let cost = needs.checking();
     if cost > budget::bytes_max() { Err(needs.refusal(cost).into()) } else { Ok(cost) }
 }
 

@@ -13,5 +13,21 @@ begin
   return found;
 end
 $$;
+-- The same without waiting, for whoever writes rows of many users: false as well if the user is being deleted.
+create function gateway.try_keep_user(user_id uuid) returns boolean
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform from auth.users where id = try_keep_user.user_id for key share skip locked;
+  if not found then
+    return false;
+  end if;
+  perform from public.profiles where id = try_keep_user.user_id for key share skip locked;
+  return found;
+end
+$$;
+revoke execute on function gateway.try_keep_user(uuid) from public, anon, authenticated, service_role;
+grant execute on function gateway.try_keep_user(uuid) to shootx_worker;
+
 revoke execute on function gateway.keep_user(uuid) from public, anon, authenticated, service_role;
 grant execute on function gateway.keep_user(uuid) to shootx_api, shootx_worker;

@@ -1,5 +1,6 @@
 //! A user is deleted while something of theirs is written: whichever comes first, neither is the victim of a deadlock.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use shared::credits::Credits;
@@ -9,10 +10,12 @@ use shared::generation::{Event, lifecycle, request_cancel};
 use shared::ids::GenerationId;
 use shared::ledger::{self, Adjustment, Key};
 use shared::notification::{Notify, mailing};
+use shared::retention::{Kind, Mode, Settings, clean_up};
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 use super::{World, request};
+use crate::images::subject;
 use crate::people::{run, value};
 
 /// A session that should wait for a lock does so within this many looks.
@@ -21,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const DEADLOCK: &str = "40P01";
 const CREDITS: &str = "select from public.credits for update";
 const MAILING: &str = "select from gateway.mailing for update";
+const GENERATION: &str = "select from public.generations for update";
 const PLAN: &str = include_str!("due_plan.sql");
 
 /// What writes more than one row of the user, and the row before which it is held up.
@@ -32,6 +36,7 @@ const WRITES: &[(Write, &str)] = &[
     (Write::Adjust, CREDITS),
     (Write::Grant, CREDITS),
     (Write::TakeMailing, MAILING),
+    (Write::Expire, GENERATION),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +48,7 @@ enum Write {
     Adjust,
     Grant,
     TakeMailing,
+    Expire,
 }
 
 /// What must be there before.
@@ -58,6 +64,8 @@ async fn prepare(world: &World) -> Prepared {
     let leased = world.submit(told).await;
     finish(world, &leased).await.unwrap();
     run(pool, "update gateway.mailing set wake_at = gateway.now()").await;
+    // As if it had outputs, which can then expire.
+    run(pool, "update gateway.run set stage = 'completed', error_code = null where stage = 'failed'").await;
     let leased = world.submit(world.accept().await).await;
     Prepared { queued: world.accept().await, leased }
 }
@@ -77,6 +85,11 @@ impl Write {
             Self::Adjust => format!("{:?}", adjust(world).await),
             Self::Grant => format!("{:?}", shared::billing::grant::grant_due(&world.worker, 10).await),
             Self::TakeMailing => format!("{:?}", mailing::take(&world.worker, world.user).await),
+            Self::Expire => {
+                let (images, settings) = (subject::local(), Settings { scheduled: true, outputs_days: Some(0) });
+                let kinds = &[Kind::ExpiredOutputs];
+                format!("{:?}", clean_up(&world.worker, &*images.store, &settings, kinds, Mode::Apply).await)
+            }
         }
     }
 }
@@ -139,11 +152,16 @@ async fn race(write: Write, gate: &'static str, write_first: bool) -> Option<Str
     let prepared = prepare(&world).await;
     let mut held = pool.begin().await.unwrap();
     sqlx::query(gate).execute(&mut *held).await.unwrap();
+    // A write that skips users who are being deleted ends without waiting.
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
     let writing = async {
+        let ended = ended;
         if !write_first {
             until_waiting(pool, 1).await;
         }
-        write.go(&world, &prepared).await
+        let written = write.go(&world, &prepared).await;
+        drop(ended);
+        written
     };
     let deleting = async {
         if write_first {
@@ -152,7 +170,7 @@ async fn race(write: Write, gate: &'static str, write_first: bool) -> Option<Str
         delete(pool, world.user.0).await
     };
     let releasing = async {
-        until_waiting(pool, 2).await;
+        futures::future::select(pin!(until_waiting(pool, 2)), end).await;
         held.rollback().await.unwrap();
     };
     let (written, deleted, ()) = futures::join!(writing, deleting, releasing);

@@ -4,6 +4,7 @@
 //! tables (`apalis._sqlx_migrations`, `gateway._sqlx_migrations`), where no browser can reach it.
 
 mod relay;
+mod user;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::config::Database;
 use crate::loopback::is_local_database;
 use relay::Relay;
+pub use user::{begin_for, keep_user};
 
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

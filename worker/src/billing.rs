@@ -9,6 +9,7 @@ use metrics::{counter, gauge};
 use shared::billing::event::{self, DueEvent, Subject};
 use shared::billing::stop::{self, DueStop};
 use shared::billing::{self, ApplyError, Stripe, grant, watch};
+use shared::db;
 use shared::ledger::debt;
 use shared::provider::ProviderError;
 use shared::retry;
@@ -221,7 +222,7 @@ async fn stop_billing(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Err
 async fn repay(pool: &PgPool) -> Result<usize, sqlx::Error> {
     let mut repaid = 0;
     for user_id in debt::list_payable(pool, BATCH).await? {
-        let mut tx = pool.begin().await?;
+        let mut tx = db::begin_for(pool, user_id).await?;
         repaid += usize::from(debt::repay(&mut tx, user_id).await?);
         tx.commit().await?;
     }

@@ -79,7 +79,7 @@ impl Desk<'_> {
         if state == "paid" && purchase.months == 0 {
             return self.pack(&seen, &session, &purchase).await;
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin_for(self.pool, purchase.user_id).await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
@@ -125,11 +125,10 @@ impl Desk<'_> {
         if total != i64::from(purchase.amount_cents) || (paid.currency == purchase.currency && paid.charged != total) {
             return self.undecided(purchase, (&session.id, Reason::Amount), total).await;
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin_for(self.pool, purchase.user_id).await?;
         if !object::claim(&mut tx, seen).await? || !object::claim(&mut tx, &paid_seen).await? {
             return Ok(Reading::Overtaken);
         }
-        // The payment first: it holds on to the profile, which a deletion of the user takes before all else.
         let by = Paid { payment_id, charged_cents: purchase.amount_cents };
         payment::insert(&mut tx, purchase, by).await?;
         purchase::end(&mut tx, purchase.purchase_id, "paid").await?;
@@ -180,7 +179,7 @@ impl Desk<'_> {
         if super::rules::subscription_status(&subscription.status, None).is_none() {
             return Ok(Reading::Done(Outcome::Pending));
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin_for(self.pool, purchase.user_id).await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
@@ -218,7 +217,7 @@ impl Desk<'_> {
         } else {
             None
         };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = db::begin_for(self.pool, purchase.user_id).await?;
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }
@@ -279,7 +278,10 @@ impl Desk<'_> {
         let seen = object::look(self.pool, id).await?;
         let owner = payment::owner(self.pool, id).await?;
         let read = if owner.is_some() { Some(self.stripe.find_payment(id).await?) } else { None };
-        let mut tx = self.pool.begin().await?;
+        let mut tx = match owner {
+            Some(user_id) => db::begin_for(self.pool, user_id).await?,
+            None => self.pool.begin().await?,
+        };
         if !object::claim(&mut tx, &seen).await? {
             return Ok(Reading::Overtaken);
         }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::payment::{self, Reversal};
 use super::rules::month_due;
 use crate::credits::Credits;
+use crate::db;
 use crate::ids::UserId;
 use crate::ledger::{EntryKind, NewEntry};
 
@@ -66,7 +67,7 @@ pub(super) async fn plan(connection: &mut PgConnection, paid: &PaidPeriod<'_>) -
 pub async fn grant_due(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> {
     let due = sqlx::query!(
         r#"
-        select plan_grant.invoice_id, plan_grant.month
+        select plan_grant.invoice_id, plan_grant.month, payment.user_id as "user_id: UserId"
         from gateway.plan_grant join gateway.payment using (payment_id)
         where granted_at is null and due_at <= gateway.now()
           and credits_granted < credits_paid
@@ -79,7 +80,7 @@ pub async fn grant_due(pool: &PgPool, limit: i64) -> Result<usize, sqlx::Error> 
     .await?;
     let mut granted = 0;
     for month in due {
-        match grant(pool, month.invoice_id, month.month).await {
+        match grant(pool, month.user_id, (month.invoice_id, month.month)).await {
             Ok(done) => granted += usize::from(done),
             Err(error) => {
                 tracing::error!(
@@ -112,12 +113,12 @@ async fn put_off(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<(), sqlx
 
 /// Grants one month; `false` where somebody else does, or did, or it is not paid for. Of a month that the money which was
 /// kept pays for in part, the rest is taken back at once.
-async fn grant(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<bool, sqlx::Error> {
-    let mut tx = pool.begin().await?;
+async fn grant(pool: &PgPool, user_id: UserId, (invoice_id, month): (Uuid, i16)) -> Result<bool, sqlx::Error> {
+    let mut tx = db::begin_for(pool, user_id).await?;
     let due = sqlx::query!(
         r#"
         select due.payment_id, due.entry_key, due.credits as "credits: Credits",
-               payment.user_id as "user_id: UserId", payment.name,
+               payment.name,
                (select count(*) from gateway.plan_grant where plan_grant.invoice_id = due.invoice_id) as "months!"
         from gateway.plan_grant as due join gateway.payment using (payment_id)
         where due.invoice_id = $1 and due.month = $2 and due.granted_at is null
@@ -135,7 +136,7 @@ async fn grant(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<bool, sqlx
         months => format!("{}, month {} of {months}", due.name, month + 1),
     };
     let entry = NewEntry {
-        user_id: due.user_id,
+        user_id,
         amount: due.credits,
         kind: EntryKind::Subscription,
         description: &description,

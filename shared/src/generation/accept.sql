@@ -1,5 +1,5 @@
 -- Accepts a generation: key, limits, reservation, generation, run, entry, event and job, or none of them.
--- A refusal for credits still counts against the limit. Locks: limit, then credits.
+-- A refusal for credits still counts against the limit. Locks: user, limit, credits.
 -- The user's limit row makes her accepts queue up; a duplicate that waited there meets idempotency_key_once,
 -- which undoes the whole statement, and is answered by a second read.
 with asked as (
@@ -15,13 +15,15 @@ with asked as (
     select stored.fingerprint, stored.response
     from asked join gateway.idempotency_key as stored using (user_id, key)
     where stored.operation = 'generate' and stored.expires_at > asked.now
+), kept as materialized (
+    select gateway.keep_user(user_id) as user_known from asked
 ), known as (
-    select exists (select from public.profiles, asked where profiles.id = asked.user_id) as user_known,
+    select user_known,
            asked.project_id is null or exists (
                select from public.projects
                where projects.id = asked.project_id and projects.user_id = asked.user_id) as project_known,
            coalesce((select credits from gateway.debt where debt.user_id = asked.user_id), 0) as debt
-    from asked
+    from asked cross join kept
 ), limited as (
     insert into gateway.user_limit as held (user_id, full_at)
     select asked.user_id, asked.now + make_interval(secs => $24)

@@ -51,7 +51,7 @@ async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
 
 /// One ring for one wish: repeating it does not make the poller work, and counts once.
 ///
-/// Locks the run, then the user's limit: two cancels at once cannot both take the last free one.
+/// Locks the user, the run, then the user's limit: two cancels at once cannot both take the last free one.
 async fn note_wish(
     pool: &PgPool,
     user_id: UserId,
@@ -60,12 +60,14 @@ async fn note_wish(
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query!(
         r#"
-        with found as (
+        with kept as materialized (
+            select gateway.keep_user($2) as user_known
+        ), found as (
             select generation_id, user_id, stage, price
-            from gateway.run
-            where generation_id = $1 and user_id = $2 and cancel_requested_at is null
+            from gateway.run cross join kept
+            where user_known and generation_id = $1 and user_id = $2 and cancel_requested_at is null
               and stage in ('queued', 'submitting', 'running')
-            for update
+            for update of run
         ), counted as (
             insert into gateway.user_limit as held (user_id, full_at, cancels, cancels_on)
             select user_id, gateway.now(), 1, (gateway.now() at time zone 'utc')::date from found where stage <> 'queued'

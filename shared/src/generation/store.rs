@@ -8,6 +8,7 @@ use super::message::{CANCEL_CHARGED, message};
 use super::output::{self, StoredOutput};
 use super::{Run, Stage, Transition};
 use crate::credits::Credits;
+use crate::db;
 use crate::ids::{GenerationId, LeaseId};
 use crate::jobs::{self, Job};
 use crate::ledger;
@@ -53,7 +54,8 @@ pub async fn commit(
     Ok(committed)
 }
 
-/// [`commit`] between begin and end. Locks the run first, then the credits, then the user's mailing.
+/// [`commit`] between begin and end. Locks the user first where the run ends, then the run, the user's limit, credits and
+/// mailing.
 async fn commit_in(
     tx: &mut PgConnection,
     leased: &Leased,
@@ -63,6 +65,9 @@ async fn commit_in(
 ) -> Result<Committed, sqlx::Error> {
     let run = &transition.run;
     let job_id = transition.job.map(|_| jobs::new_job_id());
+    if settles(leased, transition) {
+        db::keep_user(tx, run.user_id).await?;
+    }
     if !update_run(tx, leased, run, job_id.as_deref()).await? {
         return Ok(Committed::LeaseLost);
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::entry::EntryKind;
 use super::store::{self, NewEntry};
 use crate::credits::Credits;
+use crate::db;
 use crate::ids::UserId;
 
 const REASON_CHARS_MAX: usize = 500;
@@ -107,7 +108,7 @@ pub async fn adjust(pool: &PgPool, adjustment: &Adjustment, dry_run: bool) -> Re
     if adjustment.amount.is_zero() {
         return Err(AdjustError::Zero);
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = db::begin_for(pool, adjustment.user_id).await?;
     let balance = locked_balance(&mut tx, adjustment.user_id).await?;
     if let Some(repeated) = find_earlier(&mut tx, adjustment, balance).await? {
         return Ok(repeated);

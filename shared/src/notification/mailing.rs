@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::letter::Told;
 use super::rules::{End, Rows, UNHEARD_MAX, retry_after};
 use super::{GATHER, LATE_MAX, LEASE, rows};
+use crate::db;
 use crate::ids::{LeaseId, MailId, UserId};
 use crate::jobs::{self, Job, Queue};
 
@@ -70,7 +71,7 @@ impl Leased {
 /// # Errors
 /// Whatever the database says; then nothing is taken.
 pub async fn take(pool: &PgPool, user_id: UserId) -> Result<Taken, sqlx::Error> {
-    let mut tx = pool.begin().await?;
+    let mut tx = db::begin_for(pool, user_id).await?;
     let lease_id = LeaseId::generate();
     let Some(mut leased) = lease(&mut tx, user_id, lease_id).await? else { return Ok(Taken::Nothing) };
     rows::drop_vain(&mut tx, user_id, leased.wanted, leased.is_vain()).await?;
@@ -116,8 +117,8 @@ pub async fn conclude(pool: &PgPool, mail: &Mail, end: End) -> Result<Ended, sql
     let becomes = end.rows(mail.unheard);
     let unheard = if end == End::Refused { mail.unheard - 1 } else { mail.unheard };
     let tries = if matches!(becomes, Rows::Sent | Rows::GivenUp) { 0 } else { mail.tries.saturating_add(1) };
-    let mut tx = pool.begin().await?;
-    // First, because it locks the mailing: what is noted from now on sees how this ended.
+    let mut tx = db::begin_for(pool, mail.user_id).await?;
+    // Before the rows, because it locks the mailing: what is noted from now on sees how this ended.
     let held = sqlx::query!(
         r#"
         update gateway.mailing

@@ -40,6 +40,7 @@ async fn expire_batch(pool: &PgPool, days: u32, limit: i64) -> Result<i64, sqlx:
                          or greatest(subscriptions.current_period_end, subscriptions.updated_at)
                             > gateway.now() - make_interval(secs => $2))
                     and run.settled_at > gateway.now() - make_interval(days => plan_retention.days))
+              and gateway.try_keep_user(user_id)
             for update skip locked
         ), gone as (
             delete from gateway.output using due where output.generation_id = due.generation_id

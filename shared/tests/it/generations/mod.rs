@@ -5,6 +5,7 @@ mod admitting;
 mod budget;
 mod calling;
 mod contention;
+mod deleting;
 mod leasing;
 mod open;
 mod quoting;

@@ -2,7 +2,7 @@
 
 mod memory;
 mod scripted;
-mod subject;
+pub(crate) mod subject;
 mod suite;
 mod supabase_faults;
 mod supabase_wire;

@@ -54,7 +54,7 @@ pub(crate) fn supabase(project: &SupabaseHandle, service_key: &str) -> SupabaseS
     SupabaseStore::new(&settings, BUCKET).expect("a client")
 }
 
-fn local() -> Subject {
+pub(crate) fn local() -> Subject {
     let dir = tempfile::tempdir().expect("a directory");
     let settings = Storage {
         backend: StorageBackend::Local,

@@ -122,7 +122,7 @@ async fn find(state: &WorkerState, path: &str) -> Result<Bytes, Lost> {
         StoreError::TooLarge => Lost::Unusable("input_too_large"),
         StoreError::Unavailable { .. } => Lost::StoreUnavailable,
         StoreError::Misconfigured { .. } => {
-            tracing::error!(%error, "the image store cannot be read until the settings are mended");
+            tracing::error!(%error, "the image store cannot be read until the settings are fixed");
             Lost::StoreUnavailable
         }
         StoreError::Rejected { .. } => {

@@ -25,8 +25,9 @@ pub const CODES: [&str; 21] = [
     "worker_lost",
 ];
 
-/// The text for an error code; unknown codes get the general one. `picture` is where the picture that was the reason
-/// stands below `input_data`; `outputs_asked` decides whether fewer outputs can be advised.
+/// The text for an error code; unknown codes get the general one. `picture` is the place below `input_data` of the
+/// picture that caused the failure. The advice to ask for fewer outputs is given only if `outputs_asked` is more than
+/// one.
 #[must_use]
 pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String {
     let fewer = if outputs_asked > 1 { " with fewer outputs" } else { "" };
@@ -37,9 +38,9 @@ pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String 
 pub(super) const CANCEL_CHARGED: &str =
     "You cancelled this generation after your free cancellations of the day. It was charged in full.";
 
-/// Stands in a text for the name of a picture.
+/// Placeholder in a text for the name of a picture.
 const PICTURE: &str = "{picture}";
-/// Stands in a text for the advice to ask for fewer outputs, where there are fewer.
+/// Placeholder in a text for the advice to ask for fewer outputs, if more than one was asked for.
 const FEWER: &str = "{fewer}";
 
 fn text(code: &str) -> &'static str {

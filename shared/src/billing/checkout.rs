@@ -73,8 +73,8 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     let session = open_session(till, &purchase).await?;
     let url = session.url.ok_or(PurchaseError::NotOnSale)?;
     if !purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await? {
-        // Another request closed this purchase while its checkout was made. Nobody has been told of the checkout, and a
-        // repeat of this request may have closed it.
+        // Another request closed this purchase while its checkout was being made. No caller has seen the checkout, and
+        // a repeat of this request may have closed it.
         return match till.stripe.expire_session(&session.id).await {
             Ok(_) | Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => Err(PurchaseError::TooManyOpen),
             Err(error) => Err(error.into()),
@@ -83,7 +83,7 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     Ok(Checkout { purchase_id, url, expires_at, replayed: false })
 }
 
-/// Whether an open purchase's checkout can be paid, or can be made.
+/// Whether the checkout of an open purchase can still be paid, or can still be made.
 async fn still_open(till: Till<'_>, purchase: &Purchase) -> Result<bool, PurchaseError> {
     match &purchase.session_id {
         None => Ok(purchase.is_fresh),
@@ -127,10 +127,11 @@ async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, Pu
     Ok(till.stripe.create_session(&new).await?)
 }
 
-/// Makes sure that a checkout cannot be paid any more. One that has been is a subscription, also before that is told.
+/// Makes sure that a checkout cannot be paid any more. A checkout that was paid is a subscription, even if Stripe's
+/// event has not arrived yet.
 async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError> {
     let Some(session_id) = &purchase.session_id else {
-        // Where it has a checkout by now, the next look finds that.
+        // If it has a checkout by now, the next attempt finds it.
         purchase::close_unopened(till.pool, purchase.purchase_id).await?;
         return Ok(());
     };
@@ -140,14 +141,14 @@ async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError>
             let session = till.stripe.find_session(session_id).await?;
             match (session.status.as_str(), session.payment_status.as_str()) {
                 ("complete", "paid" | "no_payment_required") => "paid",
-                // Paid in a way that takes days.
+                // Paid by a method that takes days.
                 ("complete", _) => return Err(PurchaseError::AlreadySubscribed),
                 _ => "expired",
             }
         }
         Err(error) => return Err(error.into()),
     };
-    // A new purchase is refused while what was paid goes on, or is not known yet (`purchase::begin`).
+    // A new purchase is refused while the paid subscription is active, or not known yet (`purchase::begin`).
     let mut connection = till.pool.acquire().await?;
     Ok(purchase::end(&mut connection, purchase.purchase_id, state).await?)
 }

@@ -54,7 +54,7 @@ fn text(code: &str) -> &'static str {
             "The picture {picture} is too small for this workflow. Use a larger one. Your credits were refunded."
         }
         "input_unavailable" => {
-            "The picture {picture} could not be fetched. Check that it exists and that its address answers without signing in. Your credits were refunded."
+            "The picture {picture} could not be downloaded. Check that its URL is right and can be opened without signing in. Your credits were refunded."
         }
         "input_unsupported" => {
             "The picture {picture} is not a still PNG, JPEG or WebP picture. Convert it, then try again. Your credits were refunded."
@@ -72,10 +72,10 @@ fn text(code: &str) -> &'static str {
             "The workflow finished without a usable picture. Your credits were refunded; please try again{fewer}."
         }
         "store_refused" | "provider_misconfigured" => {
-            "The result could not be stored because of a problem on our side, which we were told of. Your credits were refunded; please try again later."
+            "The result could not be stored because of a problem on our side. We have been alerted. Your credits were refunded; please try again later."
         }
         "restored" => {
-            "Our service had to be restored from a backup while this was under way. Your credits were refunded; please try again."
+            "Our service was restored from a backup while this was under way. Your credits were refunded; please try again."
         }
         "result_lost" => "The result was lost before it could be stored. Your credits were refunded; please try again.",
         _ => {

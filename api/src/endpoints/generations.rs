@@ -23,7 +23,7 @@ use crate::links::image_urls;
 use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
 
-/// How long a caller waits for the pictures of what she deletes to be gone.
+/// How long a caller waits until the pictures of a deleted generation are removed.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for other deletions of the same user.
 const DELETION_TURN_TIMEOUT: Duration = Duration::from_secs(5);

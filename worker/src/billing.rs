@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::state::WorkerState;
 
-/// How often events and grants are looked for: how long a customer waits for her credits after she has paid.
+/// How often events and grants are looked for: how long customers wait for their credits after they paid.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether it is time for the daily look, and how old the oldest event is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);

@@ -272,7 +272,7 @@ impl Desk<'_> {
         Ok((seen, self.stripe.find_payment(payment_id).await?))
     }
 
-    /// Money went back to the payer, or is held by her bank, or is ours again.
+    /// Money went back to the payer, or is held by their bank, or is ours again.
     ///
     /// A payment that is not known yet is read with what it paid for; claiming it tells whoever does so right now to
     /// read it again.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Longest answer to any read, in bytes.
 const ANSWER_BYTES_MAX: usize = 200_000;
 
-/// Inserts one row of the user into every table of the product, and drops the constraints of these tables.
+/// Inserts one row of the user into every table of the product, then drops all check constraints and disables triggers.
 const ROWS: &str = "
     insert into public.projects (id, user_id, name) values ('ROW', 'USER', 'Spring');
     insert into public.generations (id, user_id, project_id, generation_type, method, status)

@@ -36,11 +36,11 @@ pub struct Checkout {
     pub replayed: bool,
 }
 
-/// Begins to buy `item`: the address of a checkout that can be paid for [`purchase::SESSION_LIFE`].
+/// Begins to buy `item`: returns the URL of a checkout that can be paid for [`purchase::SESSION_LIFE`].
 ///
-/// With a `key`, a repeat within 24 hours is the same purchase. Of plans a user has one checkout at a time: another for
-/// the same plan is the same, one for another plan closes it. The provider is asked first, so one that was paid is never
-/// replaced, however late that is told here.
+/// With a `key`, a repeat within 24 hours is the same purchase. A user has one checkout for plans at a time: a request
+/// for the same plan returns it again, one for another plan closes it. Stripe is queried first, so a paid checkout is
+/// never replaced, however late its event arrives here.
 ///
 /// # Errors
 /// See [`PurchaseError`].

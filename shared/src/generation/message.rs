@@ -54,7 +54,7 @@ fn text(code: &str) -> &'static str {
             "The picture {picture} is too small for this workflow. Use a larger one. Your credits were refunded."
         }
         "input_unavailable" => {
-            "The picture {picture} could not be downloaded. Check that its URL is right and can be opened without signing in. Your credits were refunded."
+            "The picture {picture} could not be downloaded. Check that it exists and that its URL can be opened without signing in. Your credits were refunded."
         }
         "input_unsupported" => {
             "The picture {picture} is not a still PNG, JPEG or WebP picture. Convert it, then try again. Your credits were refunded."

@@ -1,5 +1,5 @@
--- Bounds what a browser may write through Supabase: the length of each text, the number of tags and of projects.
--- `not valid`: rows from before keep what they say, and reads tolerate it (read.sql); new values are held to it.
+-- Limits what a browser may write through Supabase: the length of each text, the number of tags and of projects.
+-- `not valid`: existing rows keep their values, which reads tolerate (read.sql); new values must satisfy the checks.
 
 alter table public.profiles
   add constraint profiles_full_name_length check (char_length(full_name) <= 200) not valid,
@@ -18,7 +18,7 @@ alter table public.user_settings
   add constraint user_settings_default_quality_length check (char_length(default_quality) <= 50) not valid,
   add constraint user_settings_language_length check (char_length(language) <= 50) not valid;
 
--- The bounds that a request to generate has (`NAME_CHARS_MAX`, `TAGS_MAX` and `TAG_CHARS_MAX` in the code).
+-- The same limits as in a request to generate (`NAME_CHARS_MAX`, `TAGS_MAX` and `TAG_CHARS_MAX` in the code).
 alter table public.generations
   add constraint generations_brand_name_length check (char_length(brand_name) <= 200) not valid,
   add constraint generations_campaign_name_length check (char_length(campaign_name) <= 200) not valid,
@@ -26,7 +26,7 @@ alter table public.generations
     tags is null or tags = '{}' or (array_ndims(tags) = 1 and cardinality(tags) <= 20
       and array_position(tags, null) is null and char_length(array_to_string(tags, '')) <= 1000)) not valid;
 
--- Every user may have so many projects; a deployed user who has more keeps them. Runs with the rights of who inserts.
+-- A user may have 1000 projects; existing users who have more keep them. Runs with the rights of the role that inserts.
 create function gateway.bound_projects() returns trigger
   language plpgsql set search_path = ''
 as $$

@@ -1,11 +1,12 @@
--- Welcome credits come once, and only to users whose email address is confirmed and who are not anonymous: at the insert
--- into auth.users, or at the update that makes both true. Anyone can make any number of other users.
+-- Welcome credits are given once, and only to users whose email address is confirmed and who are not anonymous: at the
+-- insert into auth.users, or at the update that makes both true. Without this rule, anyone could create users without
+-- end.
 
--- false: every new user gets them at once, as before this migration. Anything else, or no row, means true.
+-- false: every new user gets the credits at sign-up, as before this migration. Any other value, or no row, means true.
 insert into gateway.setting (name, value) values ('welcome_needs_confirmed_email', 'true');
 
--- Takes a row of auth.users as JSON: projects with an older Supabase Auth have no is_anonymous. A user who only has a
--- confirmed phone number is not confirmed: numbers that receive one text message are cheap.
+-- Takes a row of auth.users as JSON, because an older Supabase Auth has no column is_anonymous. A confirmed phone
+-- number alone does not count: numbers that receive one text message are cheap.
 create function gateway.is_confirmed(person jsonb) returns boolean
   language sql immutable set search_path = ''
   as $$ select person ->> 'email_confirmed_at' is not null and coalesce(person ->> 'is_anonymous', 'false') <> 'true' $$;
@@ -13,7 +14,7 @@ revoke execute on function gateway.is_confirmed(jsonb) from public, anon, authen
 
 drop function gateway.open_account(uuid, text, text);
 
--- Makes the profile, the balance, and once the welcome credits. Never fails: each part is tried on its own.
+-- Makes the profile and the balance, and gives the welcome credits once. Never fails: each part is tried separately.
 create function gateway.open_account(person jsonb) returns void
   language plpgsql set search_path = ''
 as $$
@@ -78,7 +79,7 @@ end
 $$;
 revoke execute on function gateway.welcome_confirmed() from public, anon, authenticated, service_role;
 
--- Names no column, neither here nor in a condition: Supabase Auth's own migrations may change or drop its columns.
+-- Depends on no column, neither here nor in a condition: Supabase Auth's own migrations may change or drop its columns.
 create trigger shootx_welcome_confirmed after update on auth.users
   for each row execute function gateway.welcome_confirmed();
 

@@ -1,6 +1,6 @@
--- What the provider of payments would go on billing although its user is gone: a subscription, or a checkout that may
--- still be paid or has just become a subscription. Workers stop it there, then delete the row. Nothing is referenced,
--- because the row outlives its user.
+-- Subscriptions and checkouts of deleted users, which Stripe would otherwise continue to bill. A checkout may still be
+-- paid, or may just have become a subscription. Workers cancel them at Stripe, then delete the row. There are no
+-- foreign keys, because the row outlives its user.
 create table gateway.billing_stop (
   provider_id text primary key,
   kind text not null constraint billing_stop_kind_known check (kind in ('subscription', 'checkout')),
@@ -13,8 +13,9 @@ create index billing_stop_due on gateway.billing_stop (due_at);
 revoke all on gateway.billing_stop from public, anon, authenticated, service_role;
 grant select, update, delete on gateway.billing_stop to shootx_worker;
 
--- All roads of a deletion end in the cascade that deletes these rows, in an order that the deployment's keys decide: a user
--- is gone where the profile is, or the user of the sign-in server. Rows that go for another reason stop nothing.
+-- However a user is deleted, a cascade deletes these rows, in an order that depends on the deployment's foreign keys:
+-- so a user counts as deleted if their profile or their row in auth.users is gone. Rows deleted for another reason
+-- cancel nothing.
 create function gateway.note_billing_stop() returns trigger
   language plpgsql security definer set search_path = ''
 as $$

@@ -73,7 +73,7 @@ async fn keep(state: &ApiState, user_id: UserId, generation: &Generation, fresh:
         return;
     }
     let until = generation.now + LINK_LIFETIME;
-    // Nobody waits for it who may use no more of the database just now.
+    // Does not wait when the user has used up their share of database connections.
     let Ok(pool) = state.database(user_id).await else { return };
     if let Err(error) = generation::save_links(&pool, generation.id, &links, until).await {
         tracing::warn!(generation_id = %generation.id, %error, "new links could not be kept");

@@ -28,19 +28,19 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most values one body may hold: each costs memory out of proportion to its bytes.
 const VALUES_MAX: usize = 10_000;
 
-/// Large bodies of one user that are read or worked on at once. With the bound of each this is their share of
-/// [`HELD_BYTES_MAX`], an eighth.
+/// Large bodies of one user that are read or worked on at once. At their largest they fill an eighth of
+/// [`HELD_BYTES_MAX`].
 pub(crate) const UPLOADS_MAX: usize = 2;
-/// How long one more waits for its turn, unread.
+/// How long a further large body waits for its turn, unread.
 const UPLOAD_WAIT_MAX: Duration = Duration::from_secs(10);
-/// When a user whose large bodies wait for each other should try again.
+/// `Retry-After` for a user whose large bodies wait for each other.
 const UPLOAD_RETRY: Duration = Duration::from_secs(5);
 
 /// Larger bodies are checked on a thread of their own, and count against [`HELD_BYTES_MAX`].
 const SMALL_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of larger bodies that are read or worked on at once in this process. A body takes up to twice its bytes (as it
-/// came and as JSON, then as JSON and as what it holds): 540 MB for all, so that with `PICTURE_MEMORY_MB` of 300 the
-/// process stays below 1 GiB.
+/// Bytes of larger bodies that are read or worked on at once in this process. A body takes up to twice its bytes (first
+/// as received and as JSON, then as JSON and as decoded values): 540 MB for all, so that with `PICTURE_MEMORY_MB` of
+/// 300 the process stays below 1 GiB.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 static HELD: Semaphore = Semaphore::const_new(HELD_BYTES_MAX);
 
@@ -180,8 +180,8 @@ async fn turn(request: &Request) -> Result<Option<Share<UserId>>, ApiError> {
 
 /// Reads a body of at most `bytes_max` bytes; a greater `claimed` length is refused before anything is read.
 ///
-/// Room is taken as bytes arrive: a length that is only claimed keeps nobody else out. A body that is large waits for the
-/// user's `turn` first.
+/// Memory is reserved as bytes arrive, so a large `Content-Length` alone takes nothing from others. A large body waits
+/// for the user's `turn` first.
 async fn read(
     body: Body,
     claimed: Option<usize>,

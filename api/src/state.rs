@@ -29,7 +29,7 @@ const JWKS_PATH: &str = "auth/v1/.well-known/jwks.json";
 /// The state of one API process.
 #[derive(Clone)]
 pub struct ApiState {
-    /// For what no user asks for; their requests use [`ApiState::database`].
+    /// For the API's own queries; the requests of users use [`ApiState::database`].
     pub(crate) pool: PgPool,
     databases: UserDatabases,
     pub(crate) clock: Clock,
@@ -42,9 +42,9 @@ pub struct ApiState {
     pub(crate) budgets: Arc<Budgets>,
     /// Of users whose pictures are worked on.
     pub(crate) picture_turns: Arc<Turns>,
-    /// Of users who delete generations.
+    /// The turns in which one user's deletions of generations run.
     pub(crate) deletion_turns: Arc<Turns>,
-    /// Of users who send large bodies.
+    /// The turns in which one user's large bodies are read.
     pub(crate) uploads: Shares<UserId>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stopping: Stopping,
@@ -134,7 +134,8 @@ impl ApiState {
         })
     }
 
-    /// The database, for one step of a user's request; refused where too many of theirs use it.
+    /// The database, for one step of a user's request. Refused with 429 if too many of the user's requests use it
+    /// already.
     pub(crate) async fn database(&self, user_id: UserId) -> Result<UserDatabase, ApiError> {
         self.databases.of(user_id).await
     }
@@ -154,7 +155,7 @@ impl ApiState {
         &self.liveness
     }
 
-    /// The same state, with its loops in `liveness`.
+    /// The same state, whose loops report to `liveness`.
     #[must_use]
     pub fn with_liveness(self, liveness: Liveness) -> Self {
         Self { liveness, ..self }

@@ -25,7 +25,7 @@ pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the sources are where they were built")
 }
 
-/// Whether a program of the system is there; where it is not, this is said, because a test will do less.
+/// Whether a program is installed; if not, prints that, because a test then checks less.
 pub async fn is_installed(program: &str) -> bool {
     let mut version = Command::new(program);
     version.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

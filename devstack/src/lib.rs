@@ -10,7 +10,7 @@
 //! - [`log_lines`]: what was logged, for tests that read it.
 //! - [`foreign_tool`]: programs of others that tests run; [`otlp_receiver`]: one that takes spans.
 //! - [`shop`]: what is on sale there, and how it is paid.
-//! - [`silent_proxy`]: a database whose connections stay open and answer no more.
+//! - [`silent_proxy`]: makes database connections fall silent: they stay open, but answer nothing.
 //! - [`books`]: what only the database tells.
 //!
 //! Services never depend on it; their tests do.

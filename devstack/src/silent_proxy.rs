@@ -1,4 +1,4 @@
-//! A TCP proxy before a database that can fall silent: it takes and acknowledges all bytes, and passes none on.
+//! A TCP proxy in front of a database that can fall silent: it accepts and acknowledges all bytes, but forwards none.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// Of a connection that speaks.
 const ALL: usize = usize::MAX;
 
-/// A running proxy. What passes through it ends with it.
+/// A running proxy. Its connections end when it is dropped.
 #[derive(Debug)]
 pub struct SilentProxy {
     address: SocketAddr,
@@ -25,13 +25,13 @@ pub struct SilentProxy {
 
 #[derive(Debug, Default)]
 struct Lines {
-    /// How many bytes of the server's each connection still passes on.
+    /// How many bytes from the server each connection still forwards.
     left: Mutex<Vec<Arc<AtomicUsize>>>,
     are_new_ones_silent: AtomicBool,
 }
 
 impl SilentProxy {
-    /// A proxy to the server of `database_url`, which must name it by IP address and port.
+    /// Starts a proxy to the server of `database_url`, which must contain an IP address and a port.
     ///
     /// # Panics
     /// When the URL does not, or no port is free.
@@ -57,12 +57,12 @@ impl SilentProxy {
         url.into()
     }
 
-    /// Silences the connections there are, for good; new ones work.
+    /// Silences all open connections, for good; new ones work.
     pub fn silence(&self) {
         self.silence_after(0);
     }
 
-    /// The same after as many more of the server's bytes: in the middle of an answer.
+    /// The same, after this many more bytes from the server: in the middle of a response.
     pub fn silence_after(&self, bytes: usize) {
         for left in self.left().drain(..) {
             left.store(bytes, Ordering::SeqCst);

@@ -32,10 +32,10 @@ const LIFETIME_MAX: Duration = Duration::from_mins(30);
 const SESSION_LIMITS: &str = "set statement_timeout = '10s'; set lock_timeout = '5s'; \
      set idle_in_transaction_session_timeout = '15s'";
 
-/// How the sockets of relays are named: the driver's for connections of a pool, and with [`LONG`] for the others.
+/// Names of the relays' sockets: the driver's own for pool connections, and one with [`LONG`] for long statements.
 const RELAYED: &str = "\0shootx-";
 const LONG: &str = "-long";
-/// Longer than any statement that [`connect_for_long`] is meant for.
+/// Longer than any statement that runs on a connection of [`connect_for_long`].
 pub(crate) const LONG_TIME_MAX: Duration = Duration::from_secs(330);
 
 /// Names the advisory lock that one migration at a time holds.
@@ -79,7 +79,7 @@ pub enum DatabaseError {
         #[source]
         source: MigrateError,
     },
-    #[error("the socket of the relay to the database cannot be made")]
+    #[error("the socket of the database relay cannot be created")]
     Relay(#[source] io::Error),
     #[error("the database takes no writes at present")]
     ReadOnly,
@@ -105,17 +105,17 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DatabaseError> {
     Ok(if may_be_plain && !is_local { options.ssl_mode(PgSslMode::Require) } else { options })
 }
 
-/// Opens a pool of at most `settings.pool_max` connections, each bounded in what it may wait for: the server by
-/// [`SESSION_LIMITS`], the network by the relay, for whatever the driver does with the connection.
+/// Opens a pool of at most `settings.pool_max` connections. Every wait is limited: on the server by [`SESSION_LIMITS`],
+/// on the network by the relay, whatever the driver does with the connection.
 ///
-/// Connects on first use: a service starts, and reports itself not ready, while its database is away. Needs a running
-/// tokio runtime.
+/// Connects on first use: a service starts while its database is unreachable, and reports that it is not ready. Needs a
+/// running tokio runtime.
 ///
 /// # Errors
 /// [`DatabaseError::Address`] when the URL is not a Postgres one.
 pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, DatabaseError> {
     let options = connect_options(settings.url.expose_secret())?.application_name(application_name);
-    // Of the abstract namespace: it needs no directory that may be written, and leaves nothing behind.
+    // In the abstract namespace: it needs no writable directory, and leaves no file behind.
     let directory = format!("{RELAYED}{}", Uuid::new_v4().simple());
     let relay = Relay::bind(&options, &directory, settings.silence_max).map_err(DatabaseError::Relay)?;
     let long_relay =
@@ -147,8 +147,8 @@ pub fn pool(settings: &Database, application_name: &str) -> Result<PgPool, Datab
     Ok(pool)
 }
 
-/// A connection of its own for statements that read for longer than a session of the pool may: up to `time_max`, and no
-/// longer than [`LONG_TIME_MAX`].
+/// Opens a separate connection for statements that take longer than those of the pool may: up to `time_max`, and at
+/// most [`LONG_TIME_MAX`].
 ///
 /// # Errors
 /// As for a connection of the pool.
@@ -220,8 +220,8 @@ pub async fn ensure_current(pool: &PgPool) -> Result<(), DatabaseError> {
     if missing.is_empty() { Ok(()) } else { Err(DatabaseError::Behind { missing }) }
 }
 
-/// Checks that the database takes writes: it is no standby, and nobody has made it read-only, as hosts do when its disk
-/// is nearly full.
+/// Checks that the database accepts writes: it is not a standby, and its host has not made it read-only, as hosts do
+/// when the disk is nearly full.
 ///
 /// # Errors
 /// [`DatabaseError::ReadOnly`].

@@ -1,8 +1,8 @@
-//! Which loops a process has, and when each last completed a turn.
+//! Tracks when each loop of a process last completed a turn.
 //!
-//! A loop registers under a name and reports each turn. One that has completed none for [`TURN_MAX`] makes the process
-//! unhealthy: `/livez` and `/health` answer 503 and name it, and after [`EXIT_AFTER`] the process ends, so that whatever
-//! started it starts it again. A turn that fails is a turn: a database that is away is no reason to restart.
+//! A loop registers under a name and reports each turn. If one has completed no turn for [`TURN_MAX`], the process is
+//! unhealthy: `/livez` and `/health` answer 503 and name the loop. After [`EXIT_AFTER`] the process ends, so that its
+//! supervisor restarts it. A turn that fails counts as completed: an unreachable database is no reason to restart.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 /// Longest time between two turns of a loop.
 pub const TURN_MAX: Duration = Duration::from_mins(1);
-/// How long a loop stands still until the process ends. Health checks see it before.
+/// How long a loop stands still before the process ends. Health checks fail earlier.
 pub const EXIT_AFTER: Duration = Duration::from_secs(90);
 /// How often the thread that ends the process looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Times a loop reports within [`TURN_MAX`] while it rests, or while work runs that is known to be long.
+/// How many times within [`TURN_MAX`] a loop reports while it rests, or while it does work that is known to be long.
 const BEATS: u32 = 6;
 
 /// The loops of one process. Clones share them.
@@ -40,7 +40,7 @@ struct Loop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stalled {
     pub name: &'static str,
-    /// For how long.
+    /// Time since its last completed turn.
     pub age: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// No loop yet; each is to complete a turn within `turn_max`.
+    /// Starts without loops; each must complete a turn within `turn_max`.
     #[must_use]
     pub fn new(turn_max: Duration) -> Self {
         Self(Arc::new(Inner { turn_max, loops: Mutex::default() }))
@@ -83,29 +83,29 @@ impl Liveness {
         ages.map(|(name, age)| Stalled { name, age }).collect()
     }
 
-    /// What is wrong, for whoever asks for the health of the process.
+    /// What is wrong, for health checks; `None` if all loops run.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let stalled = self.stalled();
         (!stalled.is_empty()).then(|| stalled.iter().map(Stalled::to_string).collect::<Vec<_>>().join("; "))
     }
 
-    /// Halts a loop at its next turn, for good. For tests and drills of what watches it.
+    /// Halts a loop at its next turn, for good. For tests and drills of the health checks.
     pub fn halt(&self, name: &'static str) {
         if let Some(of) = self.loops().get_mut(name) {
             of.is_halted = true;
         }
     }
 
-    /// Ends the process once a loop has stood still for [`EXIT_AFTER`]. On a thread of its own: what blocks the runtime does
-    /// not block this.
+    /// Ends the process once a loop has stood still for [`EXIT_AFTER`]. Runs on its own thread, so that a blocked
+    /// runtime does not block it.
     pub fn exit_when_stalled(&self) {
         let liveness = self.clone();
         std::thread::spawn(move || {
             loop {
                 std::thread::sleep(LOOK_EVERY);
                 if let Some(stalled) = liveness.stalled().into_iter().find(|stalled| stalled.age >= EXIT_AFTER) {
-                    tracing::error!(%stalled, "the process ends, to be started again");
+                    tracing::error!(%stalled, "the process ends so that it is restarted");
                     std::process::exit(1);
                 }
             }
@@ -156,8 +156,8 @@ impl Pulse {
         }
     }
 
-    /// Does a part of a turn that may rightly take longer than a turn may: it counts as standing still only after
-    /// `time_max` and the time of a turn.
+    /// Does a part of a turn that may take longer than a turn otherwise may: the loop counts as stalled only after
+    /// `time_max` plus the time of a turn.
     pub async fn during<T>(&self, time_max: Duration, work: impl Future<Output = T>) -> T {
         let beats = async {
             self.rest(time_max).await;

@@ -7,7 +7,7 @@ pub enum Queue {
     Submit,
     /// Store what the provider made.
     Collect,
-    /// Tell a user by mail what became of her generations.
+    /// Tell a user by mail how their generations ended.
     Notify,
 }
 

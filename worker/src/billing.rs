@@ -1,5 +1,5 @@
-//! Follows up what the provider of payments tells, grants plans their months, has debts repaid, and stops what would be
-//! billed to users who are gone.
+//! Processes events of the payment provider, grants the months of plans, collects debts, and cancels subscriptions and
+//! checkouts of deleted users.
 //!
 //! Any number of workers do this side by side: events and grants are taken row by row, and all of it may be repeated.
 
@@ -22,16 +22,16 @@ use tracing::Instrument;
 
 use crate::state::WorkerState;
 
-/// How often events and grants are looked for: how long a customer waits for her credits after she has paid.
+/// How often events and grants are looked for: how long customers wait for their credits after they paid.
 const EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether it is time for the daily look, and how old the oldest event is.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// Longest a round takes while each of its calls is slow, and a look through a month of events.
+/// Longest time that a round may take: all of its calls are slow, and it searches a month of events.
 const ROUND_TIME_MAX: Duration = Duration::from_mins(5);
 const LOOK_TIME_MAX: Duration = Duration::from_mins(30);
 /// Events followed up at once; each takes up to three calls.
 const EVENTS_AT_ONCE: i64 = 8;
-/// Subscriptions and checkouts of users who are gone that one round stops.
+/// Subscriptions and checkouts of deleted users that one round cancels.
 const STOPS_AT_ONCE: i64 = 4;
 /// Grants and debts of one round; what is left waits for the next.
 const BATCH: i64 = 100;
@@ -189,7 +189,7 @@ fn wait(tries: i32) -> Duration {
     Duration::from_secs(1 << doublings).min(WAIT_MAX) + retry::delay(doublings)
 }
 
-/// Stops subscriptions and checkouts of users who are gone. One after the other: there are few.
+/// Cancels subscriptions and checkouts of deleted users, one after the other: there are few.
 async fn stop_billing(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Error> {
     let due = stop::take_due(pool, STOPS_AT_ONCE).await?;
     for one in &due {
@@ -197,7 +197,7 @@ async fn stop_billing(pool: &PgPool, stripe: &Stripe) -> Result<usize, sqlx::Err
         let outcome = match stop::stop(stripe, one).await {
             Ok(()) => {
                 stop::end(pool, provider_id).await?;
-                tracing::info!(provider_id, ?kind, %user_id, "what was billed to a user who is gone is stopped");
+                tracing::info!(provider_id, ?kind, %user_id, "a deleted user's subscription or checkout was cancelled");
                 "stopped"
             }
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::state::WorkerState;
 
 /// How often overdue locks and deleted pictures are looked for, and whether it is time to clean up.
 const EVERY: Duration = Duration::from_mins(1);
-/// Longest one cleaning up takes; what is left waits for the next.
+/// Longest time of one cleanup; the rest waits for the next one.
 const CLEAN_UP_TIME_MAX: Duration = Duration::from_hours(1);
 /// Longer than any step may take and wait, together.
 pub const LOCK_MAX: Duration = Duration::from_mins(10);

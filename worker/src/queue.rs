@@ -163,7 +163,8 @@ impl Process {
         ended.map_err(|error| error.to_string().trim_end().lines().last().unwrap_or_default().trim().to_owned())
     }
 
-    /// Reports for a worker that looks for no jobs because as many as may are under way, each within its own time.
+    /// Reports turns for a worker that fetches no jobs because its limit of running jobs is reached; each job has its
+    /// own time limit.
     async fn beat_while_full(&self, fence: &Fence, pulse: &Pulse) {
         loop {
             tokio::time::sleep(self.settings.tick).await;

@@ -192,7 +192,7 @@ async fn write(state: &WorkerState, leased: &Leased, event: Event, outputs: &[St
 /// The outputs of a run that are in the store, checked by their bytes as if they had come from RunPod now.
 async fn stored(state: &WorkerState, run: &Run) -> Result<Vec<StoredOutput>, StoreError> {
     let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
-    // One that was too large to be encoded anew was stored in the format that it was made in.
+    // A picture that was too large to be converted was stored in the format that it was made in.
     let formats = std::iter::once(wanted).chain(OutputFormat::ALL.into_iter().filter(|format| *format != wanted));
     let formats: Vec<_> = formats.collect();
     let mut outputs = Vec::new();
@@ -207,7 +207,7 @@ async fn stored(state: &WorkerState, run: &Run) -> Result<Vec<StoredOutput>, Sto
     Ok(outputs)
 }
 
-/// The `n`th output, if it is in the store as `format` and whole.
+/// Finds the `n`th output, if the store has it as `format` and undamaged.
 async fn stored_as(
     state: &WorkerState,
     run: &Run,

@@ -33,7 +33,7 @@ pub struct WorkerState {
     pub webhook_secrets: Arc<[SecretString]>,
     /// Whether RunPod is asked to call back; without it results are found by polling alone.
     pub webhooks_enabled: bool,
-    /// What a provider job may take beside its workflow's maximum, for a worker that must boot first.
+    /// Time that a provider job may take beyond its workflow's maximum, because its worker may have to boot first.
     pub cold_start: Duration,
     /// Where payments are made, if credits are sold.
     pub stripe: Option<Stripe>,

@@ -22,7 +22,7 @@ pub(crate) use token::TokenVerifier;
 /// The scheme's name in the document.
 const SCHEME: &str = "access_token";
 
-/// The signed-in user who sent the request, which is taken from their budget of requests at this process.
+/// The signed-in user who sent the request. Extracting them charges the request to their rate limit at this process.
 ///
 /// A token stays valid until it expires, whatever happened to the user since; what spends credits therefore
 /// checks in its own transaction that the profile still exists.
@@ -39,8 +39,8 @@ impl Caller {
     }
 }
 
-/// A [`Caller`] who may spend credits or buy them: no anonymous user, and, before a large body is read, one who has a
-/// profile.
+/// A [`Caller`] who may spend or buy credits: not an anonymous user, and, if the request has a large body, a user with
+/// a profile (checked before the body is read).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedUp(Caller);
 
@@ -119,7 +119,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         let state: &ApiState = request.data().expect("the app gives every request its state");
         match state.tokens.verify(request.headers()).await {
             Ok(verified) => {
-                // Before anything else is done for them, whatever they ask.
+                // Charged before any other work is done for the user, whatever the operation.
                 let left = state.budgets.take_user(verified.user_id);
                 if let Some(seen) = request.data::<Seen>() {
                     seen.note_user(verified.user_id);

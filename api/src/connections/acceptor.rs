@@ -37,7 +37,8 @@ impl<A: Acceptor> Acceptor for GuardedAcceptor<A> {
 
     async fn accept(&mut self) -> io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
         if !std::mem::replace(&mut self.has_begun, true) {
-            // poem reads the certificate while the first of these waits: before that, it drops what it is given.
+            // poem reads the certificate while the first `accept` waits; a connection handed over earlier would be
+            // dropped.
             tokio::task::yield_now().await;
         }
         loop {

@@ -1,4 +1,4 @@
-//! What a connection is doing, as far as its bytes tell: whether we wait for its peer, or work for it.
+//! Tracks from its bytes what a connection is doing: whether we wait for its peer, or work on its request.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Waker};
@@ -20,9 +20,10 @@ pub(super) struct Activity {
 /// A phase of a connection, and how long it has lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing has come since the last bytes went out, or since it was accepted: the next word is the peer's.
+    /// Nothing was received since the last bytes were sent, or since it was accepted: we wait for the peer's next
+    /// request.
     Idle(Duration),
-    /// A request is coming in or is worked on.
+    /// A request is being received or worked on.
     Busy(Duration),
 }
 
@@ -32,14 +33,14 @@ impl Activity {
         Self { begun: Instant::now(), phase, is_evicted, task }
     }
 
-    /// Bytes have come: a request begins, unless one has begun.
+    /// Notes received bytes: a request begins, unless one has begun already.
     pub(super) fn note_read(&self) {
         if self.phase.load(Ordering::Relaxed).is_multiple_of(2) {
             self.phase.store(self.millis() * 2 + 1, Ordering::Relaxed);
         }
     }
 
-    /// Bytes have gone out.
+    /// Notes sent bytes.
     pub(super) fn note_written(&self) {
         self.phase.store(self.millis() * 2, Ordering::Relaxed);
     }
@@ -56,7 +57,7 @@ impl Activity {
         self.task.wake();
     }
 
-    /// Whether it has to end. If not, the task of `context` is woken when it has to.
+    /// Whether the connection has been told to end. If not, wakes the task of `context` when it is.
     pub(super) fn is_evicted(&self, context: &Context<'_>) -> bool {
         let waker: &Waker = context.waker();
         self.task.register(waker);

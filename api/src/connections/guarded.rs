@@ -1,4 +1,4 @@
-//! A connection that is ended where it is too slow or too idle, or where its place is taken.
+//! A connection that is ended when it is too slow or idle for too long, or when another connection takes its place.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use super::room::Place;
 
 /// How often the pace is judged; a few of these bound every wait.
 const WINDOW: Duration = Duration::from_secs(15);
-/// A connection on which nothing happens for this long, once it was used, is closed. Proxies in front close theirs sooner.
+/// A connection that was used and then idle for this long is closed. Proxies in front close theirs sooner.
 const IDLE_MAX: Duration = Duration::from_secs(75);
 
 /// `inner`, its place in the room, and its pace.
@@ -33,7 +33,7 @@ impl<I> Guarded<I> {
         Self { inner, place, pace: Pace::default(), window: sleep(WINDOW), idle: sleep(IDLE_MAX) }
     }
 
-    /// Judges the connection, and sees to it that it is judged again in time.
+    /// Checks the connection against the limits, and schedules the next check.
     fn judge(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.place.activity().is_evicted(context) {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "its place is taken"));

@@ -1,4 +1,4 @@
-//! How many connections there are, in all and from one network, and which ends when there is no room for another.
+//! Limits the number of connections, in total and per network, and chooses which one to end when all places are taken.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,14 +16,16 @@ use crate::limits::{is_trusted, site};
 
 /// One network may hold this part of all connections. Trusted proxies, which speak for many, may hold all.
 const NETWORK_PART: usize = 4;
-/// This part of all connections is for trusted proxies and this machine alone, whose health checks have to get through.
+/// This part of all connections is reserved for trusted proxies and for this machine, so that health checks get
+/// through.
 const RESERVED_PART: usize = 16;
-/// This part may be told to end and not be gone yet, beside those that have a place.
+/// At most this part of all connections, in addition to those that have a place, may be told to end and not be closed
+/// yet.
 const LEAVING_PART: usize = 8;
-/// A network that holds more than this part of all connections loses busy ones, too, to those that hold less: requests
-/// that are begun and never sent would keep everybody else out.
+/// A network with more than this part of all connections loses busy ones, too, to networks with less. Otherwise
+/// requests that are begun and never completed would keep everybody else out.
 const FAIR_PART: usize = 16;
-/// Of any network, a connection that has been busy with one request for this long may be ended for want of room.
+/// A connection of any network that has been busy with one request for this long may be ended to make room.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// Room for connections. Clones share it.
@@ -44,13 +46,13 @@ struct Held {
     /// How many of them each network has: never more entries than connections.
     by_network: HashMap<IpAddr, usize>,
     next: u64,
-    /// Those that were told to end and are not gone yet.
+    /// Those that were told to end and are not closed yet.
     leaving: usize,
 }
 
 #[derive(Debug)]
 struct Connection {
-    /// None of trusted proxies and where no address is known.
+    /// `None` for trusted proxies, and if the IP address is unknown.
     network: Option<IpAddr>,
     activity: Arc<Activity>,
 }
@@ -74,7 +76,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Whether nobody loses much by its end.
+    /// Whether ending it harms nobody much: it is idle, or has been busy for long.
     fn is_spare(&self) -> bool {
         self.is_idle || self.lasted >= BUSY_MAX
     }
@@ -107,8 +109,9 @@ impl Room {
         Self(Arc::new(Inner { max, trusted: trusted.to_vec(), held: Mutex::default() }))
     }
 
-    /// A place for a connection from `address`, where one is known. Where there is none, another connection is ended for
-    /// it: one of the same network's if that has its part, else one of the network that has most, the longest idle first.
+    /// Gives a connection a place; `address` is its peer's IP address, if known. If no place is free, another
+    /// connection is ended: one of the same network if that has its full part, else one of the network with the most
+    /// connections, the longest idle first.
     pub(super) fn enter(&self, address: Option<IpAddr>) -> Result<Place, NoPlace> {
         let address = address.map(|address| address.to_canonical());
         let network = address.filter(|address| !is_trusted(*address, &self.0.trusted)).map(site);
@@ -152,8 +155,8 @@ impl Held {
         network.and_then(|network| self.by_network.get(&network)).copied().unwrap_or(0)
     }
 
-    /// The connection to end among those that `may_go`: of the network that has most, an idle one before a busy one, and
-    /// that for longest.
+    /// Chooses the connection to end among those that `may_go`: of the network with the most connections, idle before
+    /// busy, and the one that has been so for longest.
     fn first_to_go(&self, may_go: impl Fn(&Candidate) -> bool) -> Option<u64> {
         let candidates = self.connections.iter().map(|(number, connection)| {
             let of_network = self.of_network(connection.network);
@@ -166,7 +169,7 @@ impl Held {
         candidates.filter(may_go).max().map(|candidate| candidate.number.0)
     }
 
-    /// Takes a connection's place and tells it to end. While too many are still about to, nobody takes theirs.
+    /// Frees a connection's place and tells it to end; refuses while too many are still ending.
     fn evict(&mut self, number: u64, max: usize, reason: &'static str) -> Result<(), NoPlace> {
         if self.leaving >= (max / LEAVING_PART).max(1) {
             return Err(NoPlace::Full);

@@ -20,7 +20,7 @@ pub(crate) struct Document {
     pub(crate) json: String,
     /// A page that shows it, with all it needs.
     pub(crate) page: String,
-    /// The header fields that it names.
+    /// The names of its header fields.
     pub(crate) headers: HeaderNames,
 }
 

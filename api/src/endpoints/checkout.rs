@@ -21,11 +21,11 @@ use crate::state::ApiState;
 #[derive(Debug, Object)]
 #[oai(rename = "Checkout")]
 struct CheckoutBody {
-    /// Names the purchase; the page that the customer comes back to is told it.
+    /// The id of the purchase; it is also passed to the page that the customer returns to.
     purchase_id: Uuid,
     /// Where the customer pays.
     checkout_url: String,
-    /// Until when she can.
+    /// When the page expires.
     expires_at: DateTime<Utc>,
 }
 

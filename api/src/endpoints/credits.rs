@@ -21,16 +21,16 @@ pub(crate) struct CreditsApi;
 /// How a user's credits stand, in whole credits. Months begin at midnight UTC.
 #[derive(Debug, Object)]
 struct Credits {
-    /// What she can spend; never negative. What running generations have reserved is already taken off.
+    /// Credits that you can spend; never negative. Credits reserved by running generations are already subtracted.
     balance: i32,
-    /// What her generations under way have reserved. What they do not deliver comes back.
+    /// Credits that your generations under way have reserved. Those for outputs that are not delivered are refunded.
     reserved: i32,
-    /// Reserved for generations since the month began, whatever came back of it.
+    /// Credits reserved for generations since the month began; refunds are not subtracted.
     spent_this_month: i32,
-    /// Given back since the month began.
+    /// Credits refunded since the month began.
     refunded_this_month: i32,
-    /// What she owes since a payment was refunded or disputed after its credits were spent. While there is any, nothing
-    /// new is accepted; the next purchase repays it first.
+    /// Credits that you owe because a payment was refunded or disputed after its credits were spent. While you owe any,
+    /// no generation is accepted; the next purchase repays them first.
     debt: i32,
 }
 

@@ -189,10 +189,10 @@ async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration
     Ok(accepted)
 }
 
-/// Forgets the pictures of a refused request, so that refusals leave no rows.
+/// Deletes the rows that note a refused request's pictures, so that refusals leave no rows behind.
 async fn forget_pictures(state: &ApiState, refused: &NewGeneration<'_>) {
     if let Err(error) = retention::forget_uses_of(&state.pool, refused.user_id, refused.id).await {
-        tracing::warn!(%error, "the pictures of a refused request are not forgotten yet; a worker will forget them");
+        tracing::warn!(%error, "rows of a refused request's pictures are not deleted yet; a worker will delete them");
     }
 }
 

@@ -59,7 +59,7 @@ enum Inline {
 }
 
 async fn look(state: &ApiState, user_id: UserId, request: &Request, inline: Inline) -> Result<(), ApiError> {
-    // Her requests take turns, so that nobody else waits for more than one of them.
+    // A user's requests take turns, so that nobody else waits for more than one of them.
     let in_turn = async {
         let _turn = state.picture_turns.take(user_id).await;
         find_all(state, user_id, request, inline).await
@@ -148,7 +148,7 @@ async fn take(
             match state.images.put(place, checked.bytes, content_type).await {
                 Ok(()) => Ok(None),
                 Err(error @ StoreError::TooLarge) => {
-                    tracing::error!(%error, "the bucket takes no picture as large as a request may hold");
+                    tracing::error!(%error, "the size limit of the bucket is below that of pictures in requests");
                     Ok(Some(Unusable { place: place.to_owned(), detail: "is too large to be stored".to_owned() }))
                 }
                 Err(error) => Err(not_stored(error)),
@@ -158,10 +158,10 @@ async fn take(
     }
 }
 
-/// The caller may try again: the store will be back, or an operator, who is alarmed, will have mended its settings.
+/// The caller may retry: the store becomes available again, or an operator, who was alerted, fixes its settings.
 fn not_stored(error: StoreError) -> ApiError {
     if !matches!(error, StoreError::Unavailable { .. }) {
-        tracing::error!(%error, "the image store refuses what requests need");
+        tracing::error!(%error, "the image store refuses to store a picture of a request");
     }
     ApiError::unavailable(error)
 }

@@ -23,7 +23,7 @@ use crate::links::image_urls;
 use crate::pagination::{Cursor, limit_default};
 use crate::state::ApiState;
 
-/// How long a caller waits for the pictures of what she deletes to be gone.
+/// How long a caller waits until the pictures of a deleted generation are removed.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for other deletions of the same user.
 const DELETION_TURN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,10 +70,10 @@ impl GenerationsApi {
     /// Cancel a generation
     ///
     /// Returns the generation as it is now. A queued generation is cancelled and refunded immediately. A submitted or
-    /// running generation is cancelled asynchronously: the first ones in a day (UTC) are refunded, 20 unless the service
-    /// is configured otherwise, and further ones are charged in full. `cancel_cost` says what a cancel costs before and
-    /// after you request it, and `cost` what was charged. A generation that is being collected or is final stays as it
-    /// is. May be repeated; a repeat costs nothing.
+    /// running generation is cancelled asynchronously. You can cancel 20 of these for free per day (UTC), unless the
+    /// service is configured otherwise; each further one is charged in full. `cancel_cost` is the price of cancelling,
+    /// before and after you request it; `cost` shows what was charged. If the outputs are already being collected, or
+    /// the generation has ended, nothing changes. Safe to repeat: a repeated cancel costs nothing.
     #[oai(path = "/generations/:generation_id/cancel", method = "post", operation_id = "cancel_generation")]
     async fn cancel_generation(
         &self,
@@ -104,7 +104,7 @@ impl GenerationsApi {
         generation_id: Path<Uuid>,
     ) -> Result<Deleted, ApiError> {
         let id = GenerationId(generation_id.0);
-        // One deletion of a user at a time: each may search the text of thousands of their rows.
+        // A user's deletions run one at a time: each may search the text of thousands of their rows.
         let turn = tokio::time::timeout(DELETION_TURN_TIMEOUT, state.deletion_turns.take(caller.user_id())).await;
         let _turn = turn.map_err(ApiError::unavailable)?;
         let paths =

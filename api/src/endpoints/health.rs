@@ -31,8 +31,8 @@ struct Health {
 impl HealthApi {
     /// Whether the process runs
     ///
-    /// Fails when one of the process's loops has not completed a turn for a minute, and names it: the process should be
-    /// restarted. A database that is away does not fail it.
+    /// Answers 503 if one of the process's internal loops has not completed a turn for 60 seconds, and names the loop.
+    /// The process should then be restarted. An unreachable database does not make this check fail.
     #[oai(path = "/livez", method = "get", operation_id = "find_liveness")]
     async fn find_liveness(&self, state: Data<&ApiState>) -> Result<LiveAnswer, ApiError> {
         state.liveness.problem().map_or(Ok(LiveAnswer), |problem| Err(ApiError::Unhealthy(problem)))
@@ -40,8 +40,8 @@ impl HealthApi {
 
     /// Whether it can work
     ///
-    /// The database answers, takes writes and has every migration that this release needs, and the process is not about to
-    /// stop.
+    /// Answers 200 if the database answers, accepts writes and has every migration that this release needs, and the
+    /// process is not shutting down.
     #[oai(path = "/readyz", method = "get", operation_id = "find_readiness")]
     async fn find_readiness(&self, state: Data<&ApiState>) -> Result<ReadyAnswer, ApiError> {
         if state.stopping.is_begun() {
@@ -53,7 +53,7 @@ impl HealthApi {
         };
         let unready = match tokio::time::timeout(READY_TIMEOUT, checks).await {
             Ok(Ok(())) => return Ok(ReadyAnswer),
-            // Names what is missing; what the driver says may name hosts.
+            // These texts name what is missing and are safe to show; the driver's texts may contain host names.
             Ok(Err(error @ (DatabaseError::Behind { .. } | DatabaseError::ReadOnly))) => error.to_string(),
             Ok(Err(error)) => return Err(ApiError::unavailable(error)),
             Err(_) => format!("the database has not answered for {} s", READY_TIMEOUT.as_secs()),

@@ -77,7 +77,7 @@ fn header(name: &str, kind: &'static str, description: &str, required: bool) -> 
     }
 }
 
-/// The fields that tell a caller what she has left of her rate, as the document shows them.
+/// The header fields that tell callers how much of their rate limit is left, as the document shows them.
 fn rate_headers() -> [MetaHeader; 2] {
     [
         header("RateLimit", "string", "What is left: `r` requests now, all of them in `t` seconds.", false),

@@ -29,16 +29,16 @@ pub(crate) struct NotificationsApi;
 
 #[OpenApi(prefix_path = "/api/v1", tag = "Tag::Notifications")]
 impl NotificationsApi {
-    /// Ask whether mails shall stop
+    /// Show the page to unsubscribe
     ///
-    /// A page with a button, for whoever follows the link in a mail. Changes nothing.
+    /// A page with a button that unsubscribes, linked from every mail. Opening it changes nothing.
     #[oai(path = "/notifications/unsubscribe", method = "get", operation_id = "find_unsubscription")]
     async fn find_unsubscription(
         &self,
         state: Data<&ApiState>,
         /// The user.
         u: Query<Option<String>>,
-        /// The signature of her id.
+        /// The signature of the user id.
         s: Query<Option<String>>,
     ) -> Result<Page, ApiError> {
         user_of(&state, u.0, s.0)?;
@@ -47,15 +47,15 @@ impl NotificationsApi {
 
     /// Stop mails about generations
     ///
-    /// What the button of the page sends, or the user's mail program by itself (RFC 8058, one click). A body is not read.
-    /// Repeating it changes nothing; the user can switch mails on again in her settings.
+    /// Sent by the button of the page, or by the user's mail program (RFC 8058, one click). A body is not read. Safe to
+    /// repeat. Users can switch mails on again in their settings.
     #[oai(path = "/notifications/unsubscribe", method = "post", operation_id = "create_unsubscription")]
     async fn create_unsubscription(
         &self,
         state: Data<&ApiState>,
         /// The user.
         u: Query<Option<String>>,
-        /// The signature of her id.
+        /// The signature of the user id.
         s: Query<Option<String>>,
     ) -> Result<Page, ApiError> {
         let user_id = user_of(&state, u.0, s.0)?;

@@ -14,8 +14,8 @@ const TEXT_NOT_BLANK: &str =
     r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$";
 const COLOUR: &str = "^#[0-9A-Fa-f]{6}$";
 const ABOUT_PICTURE: &str = "A picture, in one of three forms: the storage path of one of the caller's own uploads \
-    (`{user_id}/uploads/…`) or of an output of hers (`{user_id}/{generation_id}/1.webp`); an `https` address of at most \
-    2048 characters, which is fetched without cookies and without following redirects, up to 30 MB; or the file itself \
+    (`{user_id}/uploads/…`) or outputs (`{user_id}/{generation_id}/1.webp`); an `https` URL of at most 2048 \
+    characters, which is downloaded without cookies and without following redirects, up to 30 MB; or the file itself \
     as base64, with or without `data:image/png;base64,` before it, within the 16 MiB of the request. PNG, JPEG and WebP \
     are taken, known by their first bytes; all else is refused. Larger pictures are scaled down before they are used.";
 

@@ -51,7 +51,7 @@ pub(super) struct Cost {
     price: i32,
     /// What has been taken for it: the price less what was refunded.
     charged: i32,
-    /// What was given back: of what was not delivered, or was cancelled for free.
+    /// Credits that were refunded: for outputs that were not delivered, or because it was cancelled for free.
     refunded: i32,
 }
 
@@ -84,7 +84,7 @@ pub(super) struct GenerationBody {
     /// What it costs. Null for generations from before this service.
     #[oai(nullable)]
     cost: Option<Cost>,
-    /// Credits that cancelling it costs now: 0 while it is queued and while you have free cancellations left today, else
+    /// Credits that cancelling it now would cost: 0 while it is queued or while you have free cancels left today, else
     /// its price. After a cancel was requested: what that cancel costs. Null once it is too late to cancel.
     #[oai(nullable)]
     cancel_cost: Option<i32>,

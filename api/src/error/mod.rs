@@ -104,7 +104,7 @@ pub(crate) enum ApiError {
     QueueFull,
     #[error("a part of the service does not answer at present")]
     Unavailable { retry_after: Duration, source: Cause },
-    /// A health check failed; `0` says which.
+    /// A health check failed; the text says why.
     #[error("{0}")]
     Unhealthy(String),
 }

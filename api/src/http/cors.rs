@@ -13,8 +13,9 @@ use super::Routes;
 
 /// How long a browser may remember the answer to a preflight, in seconds.
 const PREFLIGHT_MAX_AGE_S: &str = "3600";
-/// What browsers send beside the fields that the operations name: the token, the type of the body, and what Supabase's
-/// client, tracing (W3C, Sentry) and HTTP libraries add by themselves. A field that is not listed stops the whole request.
+/// Header fields that browsers send in addition to those that the operations name: the token, the body's type, and what
+/// Supabase's client, tracing (W3C, Sentry) and HTTP libraries add by themselves. Browsers block a request with any
+/// field that is not listed.
 const SENT_TO_ALL: [&str; 15] = [
     "accept",
     "accept-language",
@@ -32,10 +33,10 @@ const SENT_TO_ALL: [&str; 15] = [
     "x-client-info",
     "x-request-id",
 ];
-/// What pages may read beside the fields that the operations name.
+/// Response header fields that pages may read in addition to those that the operations name.
 const SENT_BY_ALL: [&str; 2] = ["allow", "x-request-id"];
 
-/// The header fields that operations take and give.
+/// The header fields that operations read and return.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderNames {
     pub(crate) of_requests: BTreeSet<String>,
@@ -60,7 +61,7 @@ struct Rules {
 }
 
 impl Cors {
-    /// Rules for the pages of `origins`: methods and header fields are those of the operations.
+    /// The CORS rules for pages of `origins`: methods and header fields are those of the operations.
     pub(crate) fn new(origins: &[String], routes: Routes, mut names: HeaderNames) -> Self {
         names.of_requests.extend(SENT_TO_ALL.map(str::to_owned));
         names.of_answers.extend(SENT_BY_ALL.map(str::to_owned));

@@ -1,8 +1,9 @@
-//! Reads what is still being sent of a request that is answered already.
+//! Reads and discards the rest of a request's body when the response is decided before the body has arrived completely.
 //!
-//! A server that closes a connection on which bytes arrive makes the client's system throw its answer away: most
-//! clients then report a broken pipe and never see why they were refused. So the rest of a body is read and dropped
-//! before the answer goes out, within bounds of bytes, time and number; beyond them the answer ends the connection.
+//! If a server closes a connection while bytes still arrive, the client's operating system discards the response: most
+//! clients then report a broken pipe and never see why they were refused. So the rest of the body is read and discarded
+//! before the response is sent, up to limits of bytes, time and number. Beyond these limits the connection is closed
+//! after the response.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -21,10 +22,10 @@ use tokio::sync::Semaphore;
 
 use crate::limits::{Budgets, Shares};
 
-/// Most bytes that are read of a body whose request is answered already: twice what any operation takes, because a body
-/// that is refused for its size is refused to be told so.
+/// Most bytes that are drained from one body: twice what any operation accepts, so that clients whose body is too large
+/// still see that refusal.
 const DRAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// How long this may take.
+/// How long draining one body may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bodies that are drained at once, in all and for one network.
 const DRAINS_MAX: usize = 128;
@@ -42,7 +43,7 @@ pub(crate) struct DrainEndpoint<E> {
     drains: Arc<Drains>,
 }
 
-/// How many may be drained at once.
+/// Limits how many bodies are drained at once.
 struct Drains {
     all: Semaphore,
     of_networks: Shares<Option<IpAddr>>,
@@ -53,13 +54,13 @@ struct Drains {
 enum Rest {
     /// The endpoint has read it, or there was none.
     Read,
-    /// It was read here.
+    /// The rest was read here.
     Drained,
-    /// Its sender waits to be asked for it (`Expect: 100-continue`), and is not.
+    /// The client waits for `100 Continue` before it sends the body (`Expect: 100-continue`), and does not get it.
     NotSent,
-    /// It was larger or slower than is read.
+    /// The rest was too large or came too slowly.
     Cut,
-    /// As many are drained as may be.
+    /// Too many bodies are being drained already.
     Full,
 }
 
@@ -110,7 +111,7 @@ impl<E: Endpoint> Endpoint for DrainEndpoint<E> {
 }
 
 impl Drains {
-    /// Reads what the endpoint has left of a body.
+    /// Reads the part of a body that the endpoint has not read.
     async fn read_rest(&self, place: &Place, is_awaited: bool, network: Option<IpAddr>) -> Rest {
         let Some(left) = place.take() else { return Rest::Read };
         if left.body.is_end_stream() {
@@ -156,7 +157,7 @@ impl Rest {
     }
 }
 
-/// Where a body is left by an endpoint that has not read it to its end.
+/// Holds the body that an endpoint has dropped before its end.
 #[derive(Default)]
 struct Place(Mutex<Option<Left>>);
 
@@ -171,7 +172,7 @@ impl Place {
     }
 }
 
-/// A body that an endpoint may read, and that comes back when the endpoint drops it.
+/// A body for an endpoint to read; dropping it puts the unread rest back into its place.
 struct Lent {
     body: Option<BoxBody<Bytes, io::Error>>,
     is_begun: bool,

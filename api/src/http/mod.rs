@@ -69,7 +69,7 @@ impl Seen {
         self.0.user_id.get_or_init(|| user_id);
     }
 
-    /// Notes what the caller has left of a rate; the answer tells them of the last one.
+    /// Notes how much of a rate limit the caller has left; the response states the one that was noted last.
     pub(crate) fn note_rate(&self, rate: RateFields) {
         *self.rate_noted() = Some(rate);
     }

@@ -9,7 +9,7 @@ use poem_openapi::OpenApi;
 
 /// The name of what no route answers, so that made-up paths cannot make labels.
 const NO_ROUTE: &str = "none";
-/// What answers at a page, which is no operation.
+/// The method of the pages, which are not operations.
 const PAGE_METHODS: &str = "GET";
 /// How the router's patterns begin a parameter.
 const PARAMETER: &str = "/:";
@@ -55,7 +55,7 @@ impl Routes {
         operations.map_or_else(|| HeaderValue::from_static(PAGE_METHODS), |operations| operations.allow.clone())
     }
 
-    /// The methods that answer at the path of a request, which need not have been routed.
+    /// The methods that exist at the path of a request, even if the request itself was not routed.
     pub(crate) fn allow_at(&self, path: &str) -> HeaderValue {
         let matching = self.0.iter().filter(|(pattern, _)| is_match(pattern, path));
         // `/a/b` is its own route where `/a/:param0` is another.

@@ -62,8 +62,8 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What one customer of a provider is given at most, as far as this can be told: an address of version 4, or the first 48
-/// bits of one of version 6. Coarser than [`network`], because a whole site may speak as 65,536 of those.
+/// The largest block of IP addresses that one customer of an internet provider usually has: a single IPv4 address, or
+/// an IPv6 /48. Coarser than [`network`], because one site may hold 65,536 of those.
 pub(crate) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

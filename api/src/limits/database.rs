@@ -1,7 +1,7 @@
-//! How many database connections one user's requests may hold or wait for at once.
+//! Limits the database connections that one user's requests may hold at once.
 //!
-//! A request that waits in the database, for a row that another one of the same user has locked, keeps a connection.
-//! Without this bound a few dozen such requests would hold all of them.
+//! A request that waits in the database, for a row that another request of the same user has locked, occupies a
+//! connection. Without this limit a few dozen such requests would occupy the whole pool.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::error::ApiError;
 
 /// Database connections that one user's requests may use at once, in one process; fewer where the pool is small.
 pub(crate) const USER_CONNECTIONS_MAX: u32 = 4;
-/// How long one more request of theirs waits for one of these before it is refused.
+/// How long a further request of the user waits for one of these before it is refused.
 const WAIT_MAX: Duration = Duration::from_secs(3);
-/// When a user whose requests wait for each other should try again.
+/// `Retry-After` for a user whose requests wait for each other.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The database, for the requests of users. Clones share its permits.
@@ -39,7 +39,7 @@ impl UserDatabases {
         Self { pool, permits: Shares::new(each as usize) }
     }
 
-    /// Waits until the user may use one more connection, and not for long.
+    /// Waits briefly until the user may use one more connection.
     pub(crate) async fn of(&self, user_id: UserId) -> Result<UserDatabase, ApiError> {
         match self.permits.take(user_id, WAIT_MAX).await {
             Some(permit) => Ok(UserDatabase { pool: self.pool.clone(), _permit: permit }),

@@ -1,4 +1,4 @@
-//! The fields that tell a caller what she has left (draft-ietf-httpapi-ratelimit-headers-11).
+//! The header fields that tell callers how much of a limit is left (draft-ietf-httpapi-ratelimit-headers-11).
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use shared::generation::{Allowance, Limits, RATE_WINDOW};

@@ -1,4 +1,4 @@
-//! A few at a time for each of any number of callers, in memory for those alone who have or wait for any.
+//! Gives each caller a few permits at a time. Only callers that hold or wait for a permit take memory.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,7 +17,7 @@ struct Inner<K> {
 
 struct Caller {
     permits: Arc<Semaphore>,
-    /// Those who have a permit or wait for one; the last to leave removes the entry.
+    /// Callers that hold a permit or wait for one; the last permit or waiter of a caller removes the entry.
     present: usize,
 }
 
@@ -43,14 +43,14 @@ impl<K: Copy + Eq + Hash> Shares<K> {
         Self(Arc::new(Inner { each, callers: Mutex::default() }))
     }
 
-    /// Waits for a permit of this caller's; `None` when there is none `within` this time.
+    /// Waits for one of this caller's permits; `None` if none is free `within` this time.
     pub(crate) async fn take(&self, caller: K, within: Duration) -> Option<Share<K>> {
         let (permits, presence) = self.enter(caller);
         let permit = tokio::time::timeout(within, permits.acquire_owned()).await.ok()?;
         Some(Share { _permit: permit.expect("it is never closed"), _presence: presence })
     }
 
-    /// A permit of this caller's, if there is one now.
+    /// One of this caller's permits, if one is free now.
     pub(crate) fn try_take(&self, caller: K) -> Option<Share<K>> {
         let (permits, presence) = self.enter(caller);
         Some(Share { _permit: permits.try_acquire_owned().ok()?, _presence: presence })

@@ -1,4 +1,4 @@
-//! One user at a time: what is dear and done in this process she gets one after the other.
+//! Makes a user's expensive work in this process run one piece after the other.
 
 use std::array;
 use std::hash::{BuildHasher, RandomState};

@@ -53,7 +53,8 @@ async fn other_pages_may_not() {
     }
 }
 
-/// What is documented is the page's to use: a preflight that lacks a method or a field stops the request in the browser.
+/// Pages may use everything that is documented: if a preflight lacks a method or a field, the browser blocks the
+/// request.
 #[tokio::test]
 async fn a_listed_page_may_use_each_documented_method_and_field_of_every_operation() {
     let stack = Stack::with(&[("CORS_ORIGINS", OURS)]).await;
@@ -97,7 +98,7 @@ async fn a_listed_page_may_use_each_documented_method_and_field_of_every_operati
     stack.finish().await;
 }
 
-/// The methods are those of the route: a page may not try what does not answer there.
+/// A preflight lists only the methods that exist at its route.
 #[tokio::test]
 async fn a_preflight_names_the_methods_of_its_route_alone() {
     let stack = Stack::with(&[("CORS_ORIGINS", OURS)]).await;

@@ -1,4 +1,5 @@
-//! A database that takes no writes, as hosts make it when its disk is nearly full, is a passing state and no bug.
+//! While the database is read-only, as hosts make it when its disk is nearly full, requests that write get 503, not
+//! 500.
 
 use devstack::builders::model;
 use devstack::client::Answer;
@@ -21,8 +22,8 @@ async fn set_read_only(stack: &Stack, is_read_only: bool) {
     sqlx::query(others).execute(pool).await.unwrap();
 }
 
-/// Waits until readiness has been answered like this on each connection of the pool, one after another: those that were
-/// ended are gone, and what fails from here on fails for the right reason.
+/// Waits until each connection of the pool in turn has answered readiness as expected: then the old connections are
+/// gone, and later failures have the right reason.
 async fn every_connection_is_new(stack: &Stack, is_as_expected: impl Fn(&Answer) -> bool) {
     let probe = stack.client(None);
     let mut in_a_row = 0;

@@ -1,4 +1,4 @@
-//! Database connections that stay open and answer no more, and loops that stand still.
+//! Database connections that fall silent (stay open, but answer nothing), and loops that stand still.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::harness::{Answered, LOOP_TURN_MAX, Stack};
 const LOOPS: [&str; 4] = ["backlog", "clock", "estimates", "process gauges"];
 /// Longest any request waits while the database is silent.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
-/// After this all is as before.
+/// After this time everything works again.
 const MENDED_WITHIN: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 4;
 
@@ -30,7 +30,7 @@ async fn an_api_whose_connections_fall_silent_answers_and_works_again() {
     let stack = Stack::on(database, &changes).await;
     let user = stack.sign_up().await;
     for round in 0..ROUNDS {
-        // At another moment of the loops each time.
+        // Each time at a different moment of the loops.
         sleep(Duration::from_millis(300 * round as u64)).await;
         proxy.silence();
         let silenced = Instant::now();

@@ -1,5 +1,5 @@
-//! Rows that users could write as they liked, before this backend or through Supabase, hold the largest and strangest
-//! values of their types: every read of a user is still answered, and with a bounded body.
+//! Rows that users could write freely, before this backend or through Supabase, hold the largest and strangest values
+//! of their types. Every read is still answered, with a bounded body.
 
 use devstack::test_stack::{TestStack, TestUser};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Longest answer to any read, in bytes.
 const ANSWER_BYTES_MAX: usize = 200_000;
 
-/// One row of the user's in every table of the product, and the tables free to hold anything.
+/// Inserts one row of the user into every table of the product, then drops all check constraints and disables triggers.
 const ROWS: &str = "
     insert into public.projects (id, user_id, name) values ('ROW', 'USER', 'Spring');
     insert into public.generations (id, user_id, project_id, generation_type, method, status)
@@ -35,7 +35,7 @@ const ROWS: &str = "
       end loop;
     end $$;";
 
-/// Columns that hold what somebody wrote: none that names a row.
+/// Columns that hold free values: not those that identify a row.
 const COLUMNS: &str = "
     select table_name::text, column_name::text, data_type::text, is_nullable = 'YES'
     from information_schema.columns
@@ -66,7 +66,7 @@ fn strange(kind: &str) -> &'static [&'static str] {
         "integer" => &["2147483647", "-2147483648", "0", "1", "-1"],
         "jsonb" => &["to_jsonb(repeat('x', 2000000))", "'null'", "'[1, {\"a\": null}]'", "'{}'", "'5'"],
         "boolean" => &["true", "false", "true", "false", "true"],
-        other => panic!("what is strange of {other}?"),
+        other => panic!("add the strange values of the type {other}"),
     }
 }
 

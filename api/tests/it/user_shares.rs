@@ -1,4 +1,4 @@
-//! What one user's requests may take of what all share: database connections, room for large bodies, their own rate.
+//! One user's share of what all users share: database connections, memory for large bodies, and their own rate limit.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::harness::{Answered, CURRENT_KEY, Stack, User, Wire, request, sign};
 
 /// Database connections that one user's requests may use at once.
 const USER_CONNECTIONS_MAX: i64 = 4;
-/// Statements of the API itself that may wait beside them: the counts it keeps up to date.
+/// Statements of the API itself that may wait, too: the counts that it keeps up to date.
 const OF_THE_API_MAX: i64 = 3;
 /// Large bodies of one user at once.
 const UPLOADS_MAX: usize = 2;
-/// How long a busy machine is waited for.
+/// How long to wait on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -63,7 +63,7 @@ async fn every_operation_is_taken_from_the_users_rate_before_anything_is_done_fo
     let user = stack.sign_up().await;
     let mut unbounded = Vec::new();
     for (method, path) in operations(&stack).await {
-        // What comes back meanwhile is used up: one that is in no rate is never refused for it.
+        // Uses up what the rate regains meanwhile: an operation outside the rate limit would never be refused.
         let mut tries = 0..TRIES;
         let mut is_refused = false;
         while !is_refused && tries.next().is_some() {
@@ -84,7 +84,7 @@ async fn one_users_requests_never_hold_more_than_their_share_of_database_connect
     let stack = Stack::with(&[("DATABASE_POOL_MAX", "20")]).await;
     let user = stack.sign_up().await;
     let operations = operations(&stack).await;
-    // Whatever a request asks of the database now waits.
+    // From now on every statement of a request waits.
     let mut locks = stack.database.pool().begin().await.unwrap();
     let lock_all = "do $$ declare t regclass; begin
         for t in select c.oid from pg_class c where relkind = 'r' and relnamespace in ('public'::regnamespace, 'gateway'::regnamespace)

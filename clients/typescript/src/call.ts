@@ -1,4 +1,4 @@
-// One call of the API: tried again while that may help, and no longer than it may take.
+// One call of the API, with retries and a time limit.
 
 import { NoAnswerError, ShootXError } from "./problem.js";
 
@@ -23,7 +23,7 @@ const ATTEMPTS_MAX = 4;
 const PAUSE_MS = 500;
 
 /**
- * Makes a call until it is answered: tries again after a lost answer, 429 and 5xx, and waits as `Retry-After` says.
+ * Makes a call, and retries it after a lost response, 429 and 5xx, after the pause that `Retry-After` states.
  * Every error that it throws carries `idempotencyKey`.
  */
 export async function repeat<T>(

@@ -1,4 +1,4 @@
-// A proxy before an API that spoils some of its answers.
+// A proxy in front of an API that drops, delays or cuts some of its responses.
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

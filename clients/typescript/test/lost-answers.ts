@@ -1,5 +1,5 @@
-// The client behind a proxy that loses answers, hangs, cuts connections and refuses, before the API at SHOOTX_URL: every
-// intent is carried out and charged once. Prints one line of JSON: how many intents there were.
+// Runs the client through a proxy that drops responses, hangs, cuts connections and refuses, against the API at
+// SHOOTX_URL: every request is carried out and charged once. Prints one line of JSON: the number of requests.
 
 import assert from "node:assert/strict";
 
@@ -87,7 +87,7 @@ assert.equal(await direct.balance(), balanceBefore);
 const kept = await direct.generate(request);
 assert.equal(await direct.balance(), balanceBefore - price);
 
-// Times hold, whatever hangs, and so does the caller's own signal.
+// Time limits apply even if a response hangs, and so does the caller's own signal.
 const proxy = await FaultyProxy.before(api, "hanging", 100);
 const shootx = createShootX({ baseUrl: proxy.url, token });
 const calls: ((bounds: { timeoutMs?: number; signal?: AbortSignal }) => Promise<unknown>)[] = [

@@ -16,7 +16,7 @@ use super::{Cluster, PostgresError, Purpose, Service, TEST_SERVER_VARIABLE};
 
 /// Most connections of one of its pools.
 const POOL_MAX: u32 = 8;
-/// Longest their server may leave a question unanswered.
+/// Longest time that the server may leave a message unanswered, in tests.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Databases of tests that were killed are dropped once they are older than this.
 const LEFT_OVER: Duration = Duration::from_hours(6);

@@ -45,7 +45,7 @@ pub async fn apply(
         match reading {
             Ok(Reading::Done(outcome)) => return Ok(outcome),
             Ok(Reading::Overtaken) => {}
-            // The user was deleted while this was written, and their rows with them.
+            // The user and their rows were deleted while this was being written.
             Err(ApplyError::Database(error)) if db::is_foreign_key_violation(&error) => return Ok(Outcome::Orphaned),
             Err(error) => return Err(error),
         }
@@ -121,7 +121,7 @@ impl Desk<'_> {
         if session.currency.as_deref() != Some(&purchase.currency) {
             return self.undecided(purchase, (&session.id, Reason::Currency), total).await;
         }
-        // A charge in another currency brought what the checkout says.
+        // For a charge in another currency, the checkout states the price.
         if total != i64::from(purchase.amount_cents) || (paid.currency == purchase.currency && paid.charged != total) {
             return self.undecided(purchase, (&session.id, Reason::Amount), total).await;
         }
@@ -150,13 +150,13 @@ impl Desk<'_> {
         self.unless_unclear(purchase.user_id, &paid).await
     }
 
-    /// Leaves what was paid for a purchase to an operator. Nothing is credited.
+    /// Leaves the payment of a purchase to an operator. No credits are given.
     async fn undecided(self, purchase: &Purchase, object: (&str, Reason), cents: i64) -> Result<Reading, ApplyError> {
         undecided::note_paid(self.pool, purchase, object, cents).await?;
         Ok(Reading::Done(Outcome::Mismatch))
     }
 
-    /// A payment that was written is applied, unless somebody must decide how much of it a dispute holds.
+    /// A recorded payment counts as applied, unless an operator must decide how much of it a dispute holds.
     async fn unless_unclear(self, user_id: UserId, paid: &Payment) -> Result<Reading, ApplyError> {
         if paid.is_clear {
             return Ok(Reading::Done(Outcome::Applied));
@@ -253,13 +253,14 @@ impl Desk<'_> {
         }
     }
 
-    /// How an invoice that is as agreed was paid, and the payment where there is one.
+    /// How an invoice that matches the agreement was paid, and its payment, if there is one.
     async fn read_paid<'i>(self, invoice: &'i Invoice) -> Result<(Paid<'i>, Option<(Seen, Payment)>), ApplyError> {
         match invoice.paid_by() {
             PaidBy::One { payment_id, charged_cents } => {
                 Ok((Paid { payment_id, charged_cents }, Some(self.read_payment(payment_id).await?)))
             }
-            // From the customer's balance, or past the provider: nothing can go back by it.
+            // Paid from the customer's balance, or outside Stripe: there is no charge that could be refunded or
+            // disputed.
             PaidBy::None | PaidBy::Several => Ok((Paid { payment_id: &invoice.id, charged_cents: 0 }, None)),
         }
     }
@@ -270,7 +271,7 @@ impl Desk<'_> {
         Ok((seen, self.stripe.find_payment(payment_id).await?))
     }
 
-    /// Money went back to the payer, or is held by her bank, or is ours again.
+    /// Money went back to the payer, or is held by their bank, or is ours again.
     ///
     /// A payment that is not known yet is read with what it paid for; claiming it tells whoever does so right now to
     /// read it again.

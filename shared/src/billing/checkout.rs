@@ -36,11 +36,11 @@ pub struct Checkout {
     pub replayed: bool,
 }
 
-/// Begins to buy `item`: the address of a checkout that can be paid for [`purchase::SESSION_LIFE`].
+/// Begins to buy `item`: returns the URL of a checkout that can be paid for [`purchase::SESSION_LIFE`].
 ///
-/// With a `key`, a repeat within 24 hours is the same purchase. Of plans a user has one checkout at a time: another for
-/// the same plan is the same, one for another plan closes it. The provider is asked first, so one that was paid is never
-/// replaced, however late that is told here.
+/// With a `key`, a repeat within 24 hours is the same purchase. A user has one checkout for plans at a time: a request
+/// for the same plan returns it again, one for another plan closes it. Stripe is queried first, so a paid checkout is
+/// never replaced, however late its event arrives here.
 ///
 /// # Errors
 /// See [`PurchaseError`].
@@ -73,8 +73,8 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     let session = open_session(till, &purchase).await?;
     let url = session.url.ok_or(PurchaseError::NotOnSale)?;
     if !purchase::keep_session(till.pool, purchase_id, (&session.id, &url)).await? {
-        // Another request closed this purchase while its checkout was made. Nobody has been told of the checkout, and a
-        // repeat of this request may have closed it.
+        // Another request closed this purchase while its checkout was being made. No caller has seen the checkout, and
+        // a repeat of this request may have closed it.
         return match till.stripe.expire_session(&session.id).await {
             Ok(_) | Err(ProviderError::Rejected { .. } | ProviderError::NotFound) => Err(PurchaseError::TooManyOpen),
             Err(error) => Err(error.into()),
@@ -83,7 +83,7 @@ async fn check_out(till: Till<'_>, purchase: Purchase) -> Result<Checkout, Purch
     Ok(Checkout { purchase_id, url, expires_at, replayed: false })
 }
 
-/// Whether an open purchase's checkout can be paid, or can be made.
+/// Whether the checkout of an open purchase can still be paid, or can still be made.
 async fn still_open(till: Till<'_>, purchase: &Purchase) -> Result<bool, PurchaseError> {
     match &purchase.session_id {
         None => Ok(purchase.is_fresh),
@@ -127,10 +127,11 @@ async fn open_session(till: Till<'_>, purchase: &Purchase) -> Result<Session, Pu
     Ok(till.stripe.create_session(&new).await?)
 }
 
-/// Makes sure that a checkout cannot be paid any more. One that has been is a subscription, also before that is told.
+/// Makes sure that a checkout cannot be paid any more. A checkout that was paid is a subscription, even if Stripe's
+/// event has not arrived yet.
 async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError> {
     let Some(session_id) = &purchase.session_id else {
-        // Where it has a checkout by now, the next look finds that.
+        // If it has a checkout by now, the next attempt finds it.
         purchase::close_unopened(till.pool, purchase.purchase_id).await?;
         return Ok(());
     };
@@ -140,14 +141,14 @@ async fn close(till: Till<'_>, purchase: &Purchase) -> Result<(), PurchaseError>
             let session = till.stripe.find_session(session_id).await?;
             match (session.status.as_str(), session.payment_status.as_str()) {
                 ("complete", "paid" | "no_payment_required") => "paid",
-                // Paid in a way that takes days.
+                // Paid by a method that takes days.
                 ("complete", _) => return Err(PurchaseError::AlreadySubscribed),
                 _ => "expired",
             }
         }
         Err(error) => return Err(error.into()),
     };
-    // A new purchase is refused while what was paid goes on, or is not known yet (`purchase::begin`).
+    // A new purchase is refused while the paid subscription is active, or not known yet (`purchase::begin`).
     let mut connection = till.pool.acquire().await?;
     Ok(purchase::end(&mut connection, purchase.purchase_id, state).await?)
 }

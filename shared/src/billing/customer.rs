@@ -1,11 +1,11 @@
-//! SQL: who a user is at the provider.
+//! SQL: the id of a user's customer at Stripe.
 
 use sqlx::{PgConnection, PgPool};
 
 use super::purchase::Purchase;
 use crate::ids::UserId;
 
-/// Who the user was at the provider when this purchase began: a repeat must say the same.
+/// The user's customer id when this purchase began: a repeated request must send the same.
 pub(super) async fn find(pool: &PgPool, purchase: &Purchase) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "select customer_id from gateway.customer where user_id = $1 and known_at <= $2",
@@ -16,7 +16,7 @@ pub(super) async fn find(pool: &PgPool, purchase: &Purchase) -> Result<Option<St
     .await
 }
 
-/// Remembers who the user is at the provider, from their first purchase on.
+/// Stores the user's customer id, from their first purchase on.
 pub(super) async fn note(connection: &mut PgConnection, user_id: UserId, customer_id: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"

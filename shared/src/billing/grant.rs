@@ -111,8 +111,8 @@ async fn put_off(pool: &PgPool, invoice_id: Uuid, month: i16) -> Result<(), sqlx
     Ok(())
 }
 
-/// Grants one month; `false` where somebody else does, or did, or it is not paid for. Of a month that the money which was
-/// kept pays for in part, the rest is taken back at once.
+/// Grants one month; `false` if another worker does or did, or if the month is not paid for. If the money that we kept
+/// pays for only a part of the month, the rest is taken back at once.
 async fn grant(pool: &PgPool, user_id: UserId, (invoice_id, month): (Uuid, i16)) -> Result<bool, sqlx::Error> {
     let mut tx = db::begin_for(pool, user_id).await?;
     let due = sqlx::query!(

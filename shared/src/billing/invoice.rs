@@ -1,4 +1,4 @@
-//! SQL: the invoices that a user is shown.
+//! SQL: the invoices that users see.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -9,7 +9,7 @@ use crate::ids::UserId;
 /// Invoices on one page at most.
 const PAGE_MAX: i64 = 100;
 
-/// An invoice of a user's.
+/// An invoice of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
     pub invoice_id: Uuid,

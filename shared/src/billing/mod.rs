@@ -3,8 +3,8 @@
 //! Stripe holds the truth about money. What it tells ([`event`]) is a trigger: [`apply()`] reads the object itself and
 //! makes our rows follow, so events may come twice, late, in any order, or be found by looking because they never came.
 //! Credits follow payments: a pack's at once, a plan's each month of what was paid for ([`grant`]); what goes back to
-//! the payer is taken back in proportion ([`rules`]). What cannot be decided is an operator's, and an anomaly. Two who read the same object at once cannot overwrite each other
-//! ([`object`]).
+//! the payer is taken back in proportion ([`rules`]). What code cannot decide is left to an operator, and is an
+//! anomaly. Two workers that read the same object at once cannot overwrite each other ([`object`]).
 
 mod apply;
 pub mod checkout;

@@ -10,16 +10,16 @@ use crate::credits::Credits;
 use crate::ids::UserId;
 use crate::ledger::{self, NewEntry, debt};
 
-/// What was paid for a pack or for one period of a plan: the price. How it was paid decides how it can go back.
+/// A payment of the price of a pack, or of one period of a plan. How it was paid decides how it can be refunded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paid<'a> {
-    /// The provider's payment; of an invoice that has none, the invoice.
+    /// Stripe's id of the payment, or of the invoice if it has no payment.
     pub(super) payment_id: &'a str,
-    /// Of the price what came by that payment, and not from the customer's balance there or past the provider.
+    /// The part of the price that the payment covered; the rest came from the customer's balance, or outside Stripe.
     pub(super) charged_cents: i32,
 }
 
-/// Whose a payment is, if it is one of ours.
+/// Finds the user of a payment, if it is one of ours.
 pub(super) async fn owner(pool: &PgPool, payment_id: &str) -> Result<Option<UserId>, sqlx::Error> {
     sqlx::query_scalar!(r#"select user_id as "user_id: UserId" from gateway.payment where payment_id = $1"#, payment_id)
         .fetch_optional(pool)
@@ -76,7 +76,7 @@ pub(super) async fn credit(
 /// How much of a payment went back to the payer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reversal {
-    /// As much as its row says.
+    /// As much as its row states.
     Known,
     /// `reversed` of the `charged` units of its charge, in the charge's currency.
     Of { charged: i64, reversed: i64 },
@@ -88,7 +88,7 @@ impl From<&Payment> for Reversal {
     }
 }
 
-/// Takes back, or gives back, what follows from the money of the payment that went back to the payer.
+/// Takes back or returns credits, according to how much of the payment went back to the payer.
 pub(super) async fn reverse(
     connection: &mut PgConnection,
     payment_id: &str,

@@ -19,7 +19,7 @@ pub const SESSION_LIFE: Duration = Duration::from_hours(1);
 const KEY_KEPT: Duration = Duration::from_hours(24);
 /// How long a purchase without a checkout is taken up again: the provider makes none that lives under half an hour.
 const RESUMED_WITHIN: Duration = Duration::from_mins(25);
-/// How long a subscription that was paid is awaited: as long as the provider lists the event that tells of it.
+/// How long to wait for the subscription of a paid checkout: as long as Stripe lists the event that announces it.
 const AWAITED: Duration = Duration::from_hours(24 * 30);
 /// Checkouts of one user that can be paid at one time, about.
 const OPEN_MAX: i64 = 20;
@@ -92,7 +92,7 @@ impl Purchase {
         }
     }
 
-    /// Whether this item is what is bought.
+    /// Whether this is the item that is bought.
     pub(super) fn is_of(&self, item: &Item) -> bool {
         self.fingerprint.as_deref() == Some(&item.fingerprint()[..])
     }
@@ -102,8 +102,8 @@ impl Purchase {
 #[derive(Debug)]
 pub(super) enum Begun {
     New(Purchase),
-    /// The user has an open checkout for a plan, and may have one at a time. Whether it can still be paid, or has been, the
-    /// provider knows.
+    /// The user has an open checkout for a plan, and may have only one at a time. Stripe knows whether it can still be
+    /// paid, or was paid.
     Open(Purchase),
 }
 
@@ -186,7 +186,7 @@ pub(super) async fn begin(
     };
     match row {
         row if row.begun => {
-            // A statement of its own: the insert may have waited until an earlier checkout was known to be paid.
+            // A separate statement: the insert may have waited until an earlier checkout was recorded as paid.
             if plan_id.is_some() && is_subscribed(&mut tx, user_id).await? {
                 return Err(PurchaseError::AlreadySubscribed);
             }
@@ -200,7 +200,7 @@ pub(super) async fn begin(
     }
 }
 
-/// Whether the user has a subscription that goes on, or has paid for one that is not known yet.
+/// Whether the user has an active subscription, or has paid for one that is not known yet.
 async fn is_subscribed(connection: &mut PgConnection, user_id: UserId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"
@@ -232,7 +232,7 @@ async fn open_plan(pool: &PgPool, user_id: UserId) -> Result<Option<Purchase>, s
     }
 }
 
-/// Keeps the checkout that the provider made; `false` where the purchase was closed meanwhile, so that nobody may pay it.
+/// Stores the checkout that Stripe made; `false` if the purchase was closed meanwhile, so that nobody may pay it.
 pub(super) async fn keep_session(pool: &PgPool, purchase_id: Uuid, session: (&str, &str)) -> Result<bool, sqlx::Error> {
     let kept = sqlx::query!(
         "update gateway.purchase set session_id = $2, session_url = $3 where purchase_id = $1 and state = 'open'",
@@ -245,8 +245,8 @@ pub(super) async fn keep_session(pool: &PgPool, purchase_id: Uuid, session: (&st
     Ok(kept.rows_affected() == 1)
 }
 
-/// Closes a purchase that has no checkout; one that is being made is not kept then ([`keep_session`]). `false` where it
-/// has one by now, or has ended.
+/// Closes a purchase that has no checkout; if one is being made, it is not stored ([`keep_session`]). `false` if the
+/// purchase has a checkout by now, or has ended.
 pub(super) async fn close_unopened(pool: &PgPool, purchase_id: Uuid) -> Result<bool, sqlx::Error> {
     let closed = sqlx::query!(
         r#"

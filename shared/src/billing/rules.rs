@@ -4,15 +4,16 @@ use chrono::{DateTime, Months, Utc};
 
 use crate::credits::Credits;
 
-/// The credits that the money which was kept pays for, when `reversed_cents` of `amount_cents` went back to the payer.
-/// `total` is what all the money buys: a pack's credits, or a plan's of all months, granted and to come.
+/// The credits that the remaining money pays for, after `reversed_cents` of `amount_cents` went back to the payer.
+/// `total` is what all the money buys: a pack's credits, or those of all months of a plan, granted or not.
 ///
 /// total − ⌊total × reversed ÷ amount⌋: rounded in the user's favour, and none once all the money went back.
 ///
-/// Of a plan the months to come end first: a month is granted while less is granted than this, and what was granted
-/// beyond this is taken back ([`credits_reversed`]). Of 12 × 500 credits for 290.00, with one month granted:
+/// Future months of a plan are dropped first: a month is granted only while fewer credits than this are granted, and
+/// credits granted beyond this are taken back ([`credits_reversed`]). For 12 × 500 credits that cost 290.00, with one
+/// month granted:
 ///
-/// | refunded | money kept pays for | taken back | still to come |
+/// | refunded | the rest pays for | taken back | still to come |
 /// |---|---|---|---|
 /// | 0.00 | 6000 | 0 | 5500 |
 /// | 145.00 | 3000 | 0 | 2500 |
@@ -29,17 +30,17 @@ pub fn credits_paid(total: Credits, amount_cents: i32, reversed_cents: i32) -> C
     Credits::new(i32::try_from(total - gone).expect("not more than the total"))
 }
 
-/// The credits that are taken back of those `granted`, when the money which was kept pays for `paid` of them.
+/// The credits that are taken back from those `granted`, if the remaining money pays for `paid` of them.
 #[must_use]
 pub fn credits_reversed(granted: Credits, paid: Credits) -> Credits {
     Credits::new(granted.get().saturating_sub(paid.get()).max(0))
 }
 
-/// The cents of ours that went back to the payer, when `reversed` of the `charged` units of a charge did, which brought
-/// `charged_cents` of ours. The units are those of the charge's currency, whichever that is.
+/// The cents, in the currency of our prices, that went back to the payer: `reversed` of the `charged` units of a charge
+/// did, and the charge paid for `charged_cents`. The units are those of the charge's own currency.
 ///
-/// ⌊`charged_cents` × reversed ÷ charged⌋: in the charge's own currency the share is what the payer got back, whatever
-/// currencies were worth since.
+/// ⌊`charged_cents` × reversed ÷ charged⌋: in the charge's currency, the share does not depend on exchange rates that
+/// changed since.
 #[must_use]
 pub fn cents_reversed(charged_cents: i32, charged: i64, reversed: i64) -> i32 {
     if charged <= 0 {

@@ -1,5 +1,5 @@
-//! SQL: what is to be stopped at the provider because its user is gone, noted by the triggers on `gateway.subscription`
-//! and `gateway.purchase` in the transaction that deletes the user.
+//! SQL: subscriptions and checkouts that must be cancelled at Stripe because their user was deleted. Triggers on
+//! `gateway.subscription` and `gateway.purchase` note them in the transaction that deletes the user.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use uuid::Uuid;
 use super::stripe::Stripe;
 use crate::provider::ProviderError;
 
-/// Times one is tried, over some 30 days. Then it stays, and is shown as the oldest, until an operator looks.
+/// Attempts for each, over about 30 days. After that its row stays, and counts as the oldest, until an operator acts.
 pub const TRIES_MAX: i32 = 730;
-/// How long a row that was taken is left to whoever took it.
+/// How long a row that a worker took is left to that worker.
 const TAKEN: Duration = Duration::from_mins(2);
 
-/// What is stopped.
+/// The kind of object to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum StopKind {
     Subscription,
-    /// A checkout that may still be paid, or was, and is a subscription then.
+    /// A checkout that may still be paid, or was paid and has become a subscription.
     Checkout,
 }
 
-/// One that is to be stopped now.
+/// An object to cancel now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueStop {
-    /// The provider's id of it.
+    /// Its id at Stripe.
     pub provider_id: String,
     pub kind: StopKind,
-    /// Whose it was.
+    /// The deleted user.
     pub user_id: Uuid,
     /// Counted from 1.
     pub tries: i32,
 }
 
-/// Takes at most `limit` that are due, the oldest first. Who takes one either ends it or puts it off.
+/// Takes at most `limit` rows that are due, the oldest first. The worker must then delete each row or postpone it.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -63,10 +63,10 @@ pub async fn take_due(pool: &PgPool, limit: i64) -> Result<Vec<DueStop>, sqlx::E
     .await
 }
 
-/// Stops it at the provider. What has ended already, or is not there, is stopped: so it may be repeated.
+/// Cancels the object at Stripe. Safe to repeat: an object that has ended or does not exist counts as cancelled.
 ///
 /// # Errors
-/// [`ProviderError`]; then it may go on, and must be tried again.
+/// [`ProviderError`]: the object may still be active, and must be tried again.
 pub async fn stop(stripe: &Stripe, due: &DueStop) -> Result<(), ProviderError> {
     match due.kind {
         StopKind::Subscription => stop_subscription(stripe, &due.provider_id).await,
@@ -84,7 +84,7 @@ async fn stop_subscription(stripe: &Stripe, id: &str) -> Result<(), ProviderErro
         Ok(found) if ["canceled", "incomplete_expired"].contains(&found.status.as_str()) => Ok(()),
         Ok(_) => Err(refused),
         Err(ProviderError::NotFound) => {
-            tracing::warn!(provider_id = id, "Stripe does not know the subscription of a user who is gone");
+            tracing::warn!(provider_id = id, "Stripe does not know the subscription of a deleted user");
             Ok(())
         }
         Err(error) => Err(error),
@@ -105,16 +105,16 @@ async fn stop_checkout(stripe: &Stripe, id: &str) -> Result<(), ProviderError> {
     }
 }
 
-/// Forgets one that is stopped.
+/// Deletes the row of a cancelled object.
 ///
 /// # Errors
-/// Whatever the database says; then it is stopped again.
+/// Whatever the database says; the object is then cancelled again, which is harmless.
 pub async fn end(pool: &PgPool, provider_id: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from gateway.billing_stop where provider_id = $1", provider_id).execute(pool).await?;
     Ok(())
 }
 
-/// Has one tried again after `wait`.
+/// Schedules another attempt after `wait`.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -129,7 +129,7 @@ pub async fn put_off(pool: &PgPool, provider_id: &str, wait: Duration) -> Result
     Ok(())
 }
 
-/// How long the oldest has waited to be stopped; nothing where none does.
+/// How long the oldest row has waited; zero if there is none.
 ///
 /// # Errors
 /// Whatever the database says.

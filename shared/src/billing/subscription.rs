@@ -141,7 +141,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Opens an anomaly where a user has more than one subscription that goes on: each is paid for, and brings its credits.
+/// Opens an anomaly if a user has more than one active subscription: each is paid for, and brings its credits.
 pub(super) async fn tell_of_second(connection: &mut PgConnection, user_id: UserId) -> Result<(), sqlx::Error> {
     let live = sqlx::query_scalar!(
         r#"

@@ -1,5 +1,5 @@
-//! SQL: payments that an operator must decide on, because what was paid is not what was agreed or cannot be compared with
-//! it. Each is an anomaly at once, and until it is applied after all or an operator deletes its row.
+//! SQL: payments that an operator must decide on, because they differ from what was agreed or cannot be compared with
+//! it. Each is an anomaly from the start, until it is applied after all or an operator deletes its row.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -15,13 +15,13 @@ pub(super) enum Reason {
     Amount,
     /// It was paid in another currency than was agreed.
     Currency,
-    /// It is billed for something besides the plan's periods.
+    /// It bills something other than a period of the plan.
     Billing,
-    /// Several payments share it, and any of them may go back.
+    /// It was paid by several payments, each of which may be refunded.
     SeveralPayments,
-    /// It is paid, and no payment is named that could go back.
+    /// It is paid, but names no payment that could be refunded.
     NoPayment,
-    /// A second subscription names the purchase of the first.
+    /// A second subscription refers to the same purchase as the first.
     SecondSubscription,
     /// A dispute cannot be compared with the charge it is about.
     Dispute,
@@ -41,8 +41,8 @@ impl Reason {
     }
 }
 
-/// Whether a paid invoice is for one period of the plan at the price it was bought for: what was paid, by whatever means,
-/// and what was taken from the customer's balance. What an operator bills besides brings no credits.
+/// Whether a paid invoice is for one period of the plan, at the agreed price, by whatever means it was paid (the
+/// customer's balance included). Anything else that an operator bills brings no credits.
 pub(super) fn agrees(invoice: &Invoice, purchase: &Purchase) -> Result<(), Reason> {
     if !matches!(invoice.billing_reason.as_deref(), Some("subscription_create" | "subscription_cycle")) {
         return Err(Reason::Billing);
@@ -56,8 +56,8 @@ pub(super) fn agrees(invoice: &Invoice, purchase: &Purchase) -> Result<(), Reaso
     if matches!(invoice.paid_by(), PaidBy::Several) { Err(Reason::SeveralPayments) } else { Ok(()) }
 }
 
-/// Leaves an object of the provider's to an operator: `paid_cents`, or what else it says in its own currency, is not what
-/// `purchase` agreed on.
+/// Leaves an object at Stripe to an operator: `paid_cents`, or another of its statements, differs from what `purchase`
+/// agreed on.
 pub(super) async fn note(
     pool: &PgPool,
     (object_id, reason): (&str, Reason),
@@ -85,7 +85,7 @@ pub(super) async fn note(
     tx.commit().await
 }
 
-/// The same of a purchase's object, with what was paid.
+/// The same for an object of a purchase, with the amount paid.
 pub(super) async fn note_paid(
     pool: &PgPool,
     purchase: &Purchase,
@@ -95,7 +95,7 @@ pub(super) async fn note_paid(
     note(pool, (object_id, reason), (purchase.user_id, paid_cents, purchase.amount_cents.into())).await
 }
 
-/// Takes an object back from the operator: it is applied in the caller's transaction.
+/// Deletes an object's row, because the caller's transaction applies the object after all.
 pub(super) async fn clear(connection: &mut PgConnection, object_id: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from gateway.undecided_payment where object_id = $1", object_id).execute(connection).await?;
     Ok(())

@@ -7,7 +7,7 @@ use super::{Process, Reader, RunPodSettings, rules};
 use crate::workflow::{CATALOGUE, Dialect, WorkflowType};
 
 const ENDPOINT_ID: &str = "an endpoint id: 1 to 64 letters, digits, '-', '_'";
-/// Half of the time that a generation may wait in the queue, so that a job which is stopped cold has another chance.
+/// Half of the time that a generation may wait in the queue, so that a job stopped during a cold start can be retried.
 const COLD_START_SECONDS_MAX: u64 = 300;
 const COLD_START: &str = "a number from 0 to 300";
 const OUTPUT_HOSTS: &str = "host names separated by commas; a leading dot admits subdomains";

@@ -13,7 +13,7 @@ pub struct ApiLimits {
     pub generations: Limits,
     /// Generations that may wait in the queue before more are put off.
     pub queue_max: u32,
-    /// Requests a second, whatever they ask, that one user may make of one process.
+    /// Requests a second, over all operations, that one user may send to one process.
     pub user_rate: u32,
     /// Requests a second that one address may make of one process, with or without a token.
     pub address_rate: u32,

@@ -32,7 +32,7 @@ pub struct MailServer {
     pub host: String,
     pub port: u16,
     pub security: MailSecurity,
-    /// The user and her password, where the server wants them.
+    /// The user name and password, if the server requires them.
     pub login: Option<(String, SecretString)>,
 }
 

@@ -67,7 +67,7 @@ pub struct Config {
     pub metrics_bind: SocketAddr,
     /// Steps one worker process runs at once, for each queue.
     pub worker_concurrency: usize,
-    /// Megabytes that decoded pictures may take at once in this process, with all that working on them takes.
+    /// Megabytes of memory in which this process decodes and converts pictures, for all of them together.
     pub picture_memory_mb: u32,
     /// Origins that browsers may call from; empty refuses all cross-origin calls.
     pub cors_origins: Vec<String>,
@@ -95,7 +95,7 @@ pub struct Database {
     pub url: SecretString,
     /// Most connections this process opens.
     pub pool_max: u32,
-    /// Longest the server may leave a question unanswered; then the connection is closed.
+    /// Longest time that the server may leave a message unanswered; then the connection is closed.
     pub silence_max: Duration,
 }
 
@@ -119,7 +119,7 @@ pub struct RunPodSettings {
     pub endpoints: BTreeMap<WorkflowType, String>,
     /// The dialects of workflows whose endpoint does not speak what the catalogue says.
     pub dialects: BTreeMap<WorkflowType, Dialect>,
-    /// What a job may take beside its workflow's maximum, for a worker that must boot first.
+    /// Time that a job may take beyond its workflow's maximum, because its worker may have to boot first.
     pub cold_start: Duration,
     /// Hosts that result URLs may name; a leading dot admits subdomains. Empty: only inline pictures are taken.
     pub output_hosts: Vec<String>,

@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The default of `PICTURE_MEMORY_MB`: a worker makes outputs, the API only looks at inputs.
+    /// The default of `PICTURE_MEMORY_MB`: a worker converts outputs, the API only checks inputs.
     pub(super) fn picture_memory(&self) -> &'static str {
         match self.process {
             Process::Api | Process::Migrate => rules::PICTURE_MEMORY_API,

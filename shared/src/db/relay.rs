@@ -1,9 +1,9 @@
-//! A relay in front of every database connection: it closes those on which the server says nothing any more.
+//! Relays every database connection, and closes those on which the server has stopped answering.
 //!
-//! The driver waits for the server's bytes without a limit, also where nobody sees it: when it returns a connection to
-//! the pool, rolls back what was dropped, or listens. So the limit stands where all bytes pass. The driver connects to a
-//! socket of this process, and its TLS reaches through it to the server. A closed connection is an I/O error to the
-//! driver, which discards it (ADR 12).
+//! The driver waits for the server's bytes without a limit, even in its own background work: when it returns a
+//! connection to the pool, rolls back a dropped transaction, or listens. So the limit is placed where all bytes pass.
+//! The driver connects to a socket of this process, and TLS runs through it between driver and server. The driver sees
+//! a closed connection as an I/O error and discards it (ADR 12).
 
 use std::io;
 use std::path::PathBuf;
@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Bytes that are passed on at once, in each direction.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Pause between two tries to connect to a server that refuses, as one that restarts does.
+/// Pause between two attempts to connect to a server that refuses, for example because it is restarting.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
-/// Pause after the relay's own socket failed, as it does where file descriptors are short.
+/// Pause after the relay's own socket failed, for example because the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How a connection that lost its peer is noticed while nothing is asked.
+/// TCP keepalive, which detects that the peer of an idle connection is gone.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
@@ -34,7 +34,7 @@ enum Target {
     Unix(PathBuf),
 }
 
-/// The socket that the driver connects to instead of the server's.
+/// The socket that the driver connects to, instead of the server's own.
 #[derive(Debug)]
 pub(super) struct Relay {
     listener: UnixListener,
@@ -43,8 +43,8 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// A relay from the socket that the driver looks for in `directory` to the server that `options` name. Needs a running
-    /// tokio runtime.
+    /// Starts a relay from the socket that the driver expects in `directory` to the server that `options` name. Needs a
+    /// running tokio runtime.
     pub(super) fn bind(options: &PgConnectOptions, directory: &str, silence_max: Duration) -> io::Result<Self> {
         let file = format!(".s.PGSQL.{}", options.get_port());
         let target = match options.get_socket() {
@@ -55,17 +55,17 @@ impl Relay {
         Ok(Self { listener: UnixListener::bind(format!("{directory}/{file}"))?, target, silence_max })
     }
 
-    /// Relays connections until dropped; those under way go on.
+    /// Accepts connections until dropped; open ones continue.
     pub(super) async fn run(self) {
         loop {
             match self.listener.accept().await {
-                // Any process of this machine could connect to the socket.
+                // Every process of this machine can connect to the socket; only this one may use it.
                 Ok((client, _)) if is_ours(&client) => {
                     tokio::spawn(relay(client, self.target.clone(), self.silence_max));
                 }
-                Ok(_) => tracing::warn!("another process has connected to the socket of the database's relay"),
+                Ok(_) => tracing::warn!("another process connected to the socket of the database relay"),
                 Err(error) => {
-                    tracing::warn!(%error, "a database connection could not be taken");
+                    tracing::warn!(%error, "the database relay could not accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -98,7 +98,7 @@ async fn relay(client: UnixStream, target: Target, silence_max: Duration) {
     }
 }
 
-/// Connects, again and again while the server refuses.
+/// Connects, and retries while the server refuses.
 async fn within<S, F: Future<Output = io::Result<S>>>(limit: Duration, connect: impl Fn() -> F) -> io::Result<S> {
     let connecting = async {
         loop {
@@ -111,7 +111,7 @@ async fn within<S, F: Future<Output = io::Result<S>>>(limit: Duration, connect: 
     timeout(limit, connecting).await.unwrap_or_else(|_| Err(timed_out("the server takes no connection")))
 }
 
-/// Has the kernel notice a peer that is gone. Where it refuses an option, the relay's own limit is left.
+/// Makes the kernel detect a peer that is gone. If it refuses an option, the relay's own limit still applies.
 fn keep_alive(server: TcpStream, silence_max: Duration) -> TcpStream {
     let keepalive =
         TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY).with_retries(KEEPALIVE_PROBES);
@@ -122,7 +122,7 @@ fn keep_alive(server: TcpStream, silence_max: Duration) -> TcpStream {
         socket.set_tcp_user_timeout(Some(silence_max)),
     ];
     for error in set.into_iter().filter_map(Result::err) {
-        tracing::debug!(%error, "an option of a database connection was refused");
+        tracing::debug!(%error, "the kernel refused a socket option of a database connection");
     }
     server
 }
@@ -156,14 +156,14 @@ fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-/// Since when the server says nothing.
+/// Measures how long the server has sent nothing.
 #[derive(Debug)]
 struct Silence(Mutex<Since>);
 
 #[derive(Debug)]
 struct Since {
     heard: Instant,
-    /// The first of what was sent after that.
+    /// When the driver first sent something after that.
     asked: Option<Instant>,
 }
 
@@ -180,10 +180,10 @@ impl Silence {
         *self.since() = Since { heard: Instant::now(), asked: None };
     }
 
-    /// Waits until an answer, or its next part, is overdue.
+    /// Waits until a response, or its next part, is overdue.
     ///
-    /// Whether an answer is complete cannot be seen through TLS. So a connection that says nothing at all is closed after
-    /// twice the time: one that is idle is made anew when it is needed, one that listens at once.
+    /// TLS hides whether a response is complete. So a connection on which the server sends nothing at all is closed
+    /// after twice the time: an idle one is opened again when it is needed, a listener reconnects at once.
     async fn outlast(&self, silence_max: Duration) {
         loop {
             let due = {
@@ -194,7 +194,7 @@ impl Silence {
             if due <= Instant::now() {
                 return;
             }
-            // What is asked meanwhile is due later than this.
+            // The response to anything that is sent meanwhile is due later than this.
             sleep_until(due.min(Instant::now() + silence_max)).await;
         }
     }

@@ -90,7 +90,7 @@ pub enum AcceptError {
         /// What is left of the user's rate: nothing.
         allowance: Allowance,
     },
-    /// As many of her generations as may be are under way.
+    /// The user has as many generations under way as are allowed.
     #[error("{runs_open_max} generations are under way")]
     TooManyOpen {
         /// How many may be.

@@ -22,11 +22,11 @@ pub enum CancelError {
     Database(#[from] sqlx::Error),
 }
 
-/// Cancels a generation if it is not too late, and returns what it is now; `None` if there is none of hers.
+/// Cancels a generation if it is not too late, and returns what it is now; `None` if the user has no such generation.
 ///
 /// Queued and held by nobody, it is settled at once. In a worker's or the provider's hands, the wish is
-/// noted and whoever holds it acts: free for the first `free_per_day` of the user's in a day of UTC, at the generation's
-/// price from then on. Collecting or final, nothing changes. Safe to repeat.
+/// noted and the holder of its lease acts: the user's first `free_per_day` such cancels in a day (UTC) are free,
+/// further ones cost the generation's price. Collecting or final, nothing changes. Safe to repeat.
 ///
 /// # Errors
 /// See [`CancelError`].
@@ -49,7 +49,7 @@ async fn settle(pool: &PgPool, leased: &Leased) -> Result<(), CancelError> {
     Ok(())
 }
 
-/// One ring for one wish: repeating it does not make the poller work, and counts once.
+/// Notifies the poller once per cancel: repeating it does not wake the poller again, and counts once.
 ///
 /// Locks the user, the run, then the user's limit: two cancels at once cannot both take the last free one.
 async fn note_wish(

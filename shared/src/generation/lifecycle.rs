@@ -226,7 +226,7 @@ fn restored(run: &Run, stored: i16, now: DateTime<Utc>) -> Transition {
     to
 }
 
-/// Of what is queued a cancel is free, also of what was submitted when it was requested and came back since.
+/// Cancelling a queued run is free, even if it was submitted when the cancel was requested and is queued again since.
 fn cancelled(run: &Run, fee: Credits, now: DateTime<Utc>) -> Transition {
     let mut to = refunded(run, Stage::Cancelled, "cancelled", "cancelled", now);
     (to.run.cancel_fee, to.refund) = (fee, run.price.checked_sub(fee).expect("a fee is at most the price"));

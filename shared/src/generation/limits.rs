@@ -1,7 +1,7 @@
 //! How much one user may ask for: generations a minute (GCRA), and generations under way at once. Pure.
 //!
-//! `gateway.user_limit.full_at` is when her allowance would be whole again. A request moves it by one step, and is
-//! refused where that would move it beyond the window: so the rate is exact however many processes accept.
+//! `gateway.user_limit.full_at` is when the user's allowance would be whole again. A request moves it by one step, and
+//! is refused where that would move it beyond the window: so the rate is exact however many processes accept.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub struct Limits {
     pub per_minute: u32,
     /// Generations that may be under way at once.
     pub runs_open_max: u32,
-    /// Cancels of submitted generations that are free in a day of UTC.
+    /// Cancels of submitted generations that are free for a user in one day (UTC).
     pub cancels_free_per_day: u32,
 }
 

@@ -25,8 +25,9 @@ pub const CODES: [&str; 21] = [
     "worker_lost",
 ];
 
-/// The text for an error code; unknown codes get the general one. `picture` is where the picture that was the reason
-/// stands below `input_data`; `outputs_asked` decides whether fewer outputs can be advised.
+/// The text for an error code; unknown codes get the general one. `picture` is the place below `input_data` of the
+/// picture that caused the failure. The advice to ask for fewer outputs is given only if `outputs_asked` is more than
+/// one.
 #[must_use]
 pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String {
     let fewer = if outputs_asked > 1 { " with fewer outputs" } else { "" };
@@ -37,9 +38,9 @@ pub fn message(code: &str, picture: Option<&str>, outputs_asked: i16) -> String 
 pub(super) const CANCEL_CHARGED: &str =
     "You cancelled this generation after your free cancellations of the day. It was charged in full.";
 
-/// Stands in a text for the name of a picture.
+/// Placeholder in a text for the name of a picture.
 const PICTURE: &str = "{picture}";
-/// Stands in a text for the advice to ask for fewer outputs, where there are fewer.
+/// Placeholder in a text for the advice to ask for fewer outputs, if more than one was asked for.
 const FEWER: &str = "{fewer}";
 
 fn text(code: &str) -> &'static str {
@@ -53,7 +54,7 @@ fn text(code: &str) -> &'static str {
             "The picture {picture} is too small for this workflow. Use a larger one. Your credits were refunded."
         }
         "input_unavailable" => {
-            "The picture {picture} could not be fetched. Check that it exists and that its address answers without signing in. Your credits were refunded."
+            "The picture {picture} could not be downloaded. Check that it exists and that its URL can be opened without signing in. Your credits were refunded."
         }
         "input_unsupported" => {
             "The picture {picture} is not a still PNG, JPEG or WebP picture, or it is a kind of JPEG that is not supported. Save it as a PNG or as a baseline or progressive JPEG, then try again. Your credits were refunded."
@@ -71,10 +72,10 @@ fn text(code: &str) -> &'static str {
             "The workflow finished without a usable picture. Your credits were refunded; please try again{fewer}."
         }
         "store_refused" | "provider_misconfigured" => {
-            "The result could not be stored because of a problem on our side, which we were told of. Your credits were refunded; please try again later."
+            "The result could not be stored because of a problem on our side. We have been alerted. Your credits were refunded; please try again later."
         }
         "restored" => {
-            "Our service had to be restored from a backup while this was under way. Your credits were refunded; please try again."
+            "Our service was restored from a backup while this was under way. Your credits were refunded; please try again."
         }
         "result_lost" => "The result was lost before it could be stored. Your credits were refunded; please try again.",
         _ => {

@@ -1,4 +1,4 @@
-//! SQL: whether a user who has a token is still there.
+//! SQL: whether a user with a valid token still exists.
 
 use sqlx::PgPool;
 

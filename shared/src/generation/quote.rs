@@ -108,7 +108,7 @@ pub async fn examine(pool: &PgPool, user_id: UserId, request: &Request) -> Resul
 pub async fn quote(pool: &PgPool, user_id: UserId, request: &Request) -> Result<Quote, QuoteError> {
     let (id, price) = (QuoteId::generate(), request.price());
     let mut tx = pool.begin().await?;
-    // Her quotes are made one after the other, so that each knows how many there are. No other lock is waited for.
+    // A user's quotes are made one after the other, so that each knows how many there are. It waits for no other lock.
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('gateway.quote ' || $1::uuid, 0))", user_id as UserId)
         .execute(&mut *tx)
         .await?;

@@ -1,4 +1,4 @@
-//! SQL: what a user sees of her generations (`read.sql`). Every query is scoped by owner.
+//! SQL: what users see of their generations (`read.sql`). Every query is scoped by owner.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -46,7 +46,7 @@ pub struct Generation {
     pub completed_at: Option<DateTime<Utc>>,
     /// When its outputs were removed because they were older than they are kept.
     pub outputs_expired_at: Option<DateTime<Utc>>,
-    /// What the cancel that was requested costs, if one was.
+    /// What the requested cancel costs, if one was requested.
     pub cancel_fee: Option<Credits>,
     /// The user's cancels of submitted generations today.
     pub cancels_today: i32,
@@ -63,7 +63,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// What cancelling it costs: now, or as it was requested. `None` once it is too late to cancel.
+    /// What cancelling it would cost now or, once a cancel was requested, what that costs. `None` once it is too late.
     #[must_use]
     pub fn cancel_cost(&self, free_per_day: u32) -> Option<Credits> {
         match self.stage? {
@@ -90,7 +90,7 @@ pub struct Link {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A user's generation; `None` if there is none, or it is not hers.
+/// A user's generation; `None` if it does not exist, or is not theirs.
 ///
 /// # Errors
 /// Whatever the database says.

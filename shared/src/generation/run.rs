@@ -98,7 +98,7 @@ pub struct Run {
     pub leases_lost: i16,
     /// When the user asked to cancel.
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// What that cancel costs; once final, what it was charged.
+    /// What the requested cancel costs; once final, what was charged for it.
     pub cancel_fee: Credits,
     /// The furthest progress ever shown, 0 to 100.
     pub progress: i16,

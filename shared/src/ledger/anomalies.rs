@@ -16,7 +16,7 @@ pub const READ_EVERY: Duration = Duration::from_mins(10);
 const READER_LOCK: i64 = 0x5368_6f6f_7442;
 /// Findings of one kind that a reading takes down.
 const FINDINGS_MAX: i64 = 1_000;
-/// Times an event of the provider of payments is followed up before it is odd: it has waited for an hour then.
+/// Attempts to process an event of the payment provider before it is an anomaly: it has then waited for about an hour.
 const STUCK_TRIES: i64 = 12;
 /// How long an anomaly is kept after its end, and how many a reading forgets at most.
 const KEPT: Duration = Duration::from_hours(24 * 365);
@@ -156,8 +156,8 @@ async fn refresh(connection: &mut PgConnection, found: &Columns) -> Result<Vec<i
     .await
 }
 
-/// Opens an anomaly in the transaction that makes it one, so that nobody waits for the next reading of the books. That
-/// reading must find it too, or ends it. Logs it where it is new.
+/// Opens an anomaly in the transaction that causes it, so that it shows before the next audit of the ledger. The audit
+/// must find it too, or it ends the anomaly. Logs an anomaly that is new.
 ///
 /// # Errors
 /// Whatever the database says; then the caller's transaction is undone.

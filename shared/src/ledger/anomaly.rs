@@ -18,13 +18,14 @@ pub enum AnomalyKind {
     Refunds,
     /// A user took welcome credits, and so did others whose addresses reach the same mailbox.
     SharedEmail,
-    /// A user has more than one subscription that goes on.
+    /// A user has more than one active subscription.
     TwoSubscriptions,
-    /// What a user paid is not what was agreed, or cannot be compared with it: cents, and the provider's object.
+    /// A user's payment differs from what was agreed, or cannot be compared with it: in cents, with the provider's
+    /// object.
     UndecidedPayment,
-    /// What the provider of payments told was followed up many times, without result.
+    /// An event of the payment provider was processed many times without success.
     StuckPayment,
-    /// A user cancelled so many submitted generations that some were charged, within a day.
+    /// A user cancelled more submitted generations in a day than are free, so that some were charged.
     ChargedCancels,
     /// A rule of `reconcile` is broken: what is observed is not what it demands.
     Imbalance,
@@ -83,7 +84,7 @@ pub struct Anomaly {
     pub id: i64,
     /// What is odd.
     pub kind: AnomalyKind,
-    /// The user or generation it is about; zero where that is not known.
+    /// The user or generation that it is about; the zero UUID if that is not known.
     pub subject: Uuid,
     /// What the rows say.
     pub observed: i64,

@@ -42,7 +42,7 @@ pub(super) async fn differences(connection: &mut PgConnection) -> Result<Vec<Dif
     sqlx::query_file_as!(Difference, "src/ledger/reconcile.sql").fetch_all(connection).await
 }
 
-/// A connection whose statements have the time that a reading of all books takes.
+/// Opens a connection whose statements may take as long as an audit of the whole ledger.
 pub(super) async fn connect_for_reading(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     db::connect_for_long(pool, READ_TIME_MAX).await
 }

@@ -1,4 +1,4 @@
-//! SQL: what a user may know of her credits. Every query is scoped by owner.
+//! SQL: what users see of their credits. Every query is scoped by owner.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -15,15 +15,15 @@ const PAGE_MAX: i64 = 100;
 /// How a user's credits stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What she can spend.
+    /// Credits that the user can spend.
     pub balance: Credits,
-    /// What her generations under way hold; it is off the balance already.
+    /// Credits reserved by generations under way; they are off the balance already.
     pub reserved: Credits,
     /// Reserved since the month began (UTC), whatever came back of it.
     pub spent_this_month: Credits,
     /// Given back since the month began (UTC).
     pub refunded_this_month: Credits,
-    /// What she owes since a payment was taken back. While there is any, nothing new is accepted.
+    /// Credits that the user owes since a payment was taken back. While they owe any, nothing new is accepted.
     pub debt: Credits,
 }
 

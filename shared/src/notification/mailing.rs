@@ -1,4 +1,4 @@
-//! SQL: one mail to one user, from its rows to its end. Whoever holds the lease is the only one who writes to her.
+//! SQL: one mail to one user, from its rows to its end. Only the holder of the lease sends mail to the user.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
@@ -164,7 +164,7 @@ async fn lease(tx: &mut PgConnection, user_id: UserId, lease_id: LeaseId) -> Res
     .await
 }
 
-/// Nothing waits: the next row that is noted wakes her mailing.
+/// Nothing waits: the next row that is noted wakes the user's mailing.
 async fn rest(tx: &mut PgConnection, user_id: UserId, lease_id: LeaseId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"

@@ -1,7 +1,7 @@
 //! Telling users by mail how their generations ended. [`letter`], [`unsubscribe`] and the rules are pure, the rest is SQL.
 //!
 //! A row for each end of a generation is the truth; a job of the queue `notify` carries a user's id and is only a wake-up.
-//! The first row of a user that waits makes her mailing wake after [`GATHER`], and one mail tells of all that wait then.
+//! A user's first waiting row wakes their mailing after [`GATHER`]; one mail then tells of all rows that wait.
 //!
 //! A mail goes out at most once, unless the answer of the mail server to the whole of it was lost: before anything is
 //! sent, one transaction gives the mail its id and its rows, and whoever sends it again sends the same, under the same
@@ -37,8 +37,8 @@ pub const NAMED_MAX: i64 = 50;
 /// Whether whoever asked for a generation is told how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notify {
-    /// By mail, if she wants it.
+    /// By mail, unless they unsubscribed.
     ByMail,
-    /// She did it herself, or mail is off.
+    /// Not at all: they did it themselves, or mail is off.
     Nobody,
 }

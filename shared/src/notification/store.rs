@@ -8,8 +8,8 @@ use crate::generation::{Run, Stage};
 use crate::ids::{GenerationId, UserId};
 use crate::jobs::{self, Job, Queue};
 
-/// Notes in the transaction that settles a run that its user is to be told, unless mail is off or she wants none; the
-/// first of her rows that waits brings the job. A run that she cancelled tells her nothing new.
+/// Notes, in the transaction that settles a run, that its user is to be told, unless mail is off or they unsubscribed.
+/// A user's first waiting row adds the job. A run that they cancelled themselves is not reported.
 ///
 /// # Errors
 /// Whatever the database says; the caller's transaction is then lost as a whole.
@@ -53,7 +53,7 @@ pub async fn note(tx: &mut PgConnection, run: &Run, notify: Notify) -> Result<()
     Ok(())
 }
 
-/// Notes that a user wants no mail any more. Nothing to do where she has noted it before, or is gone.
+/// Notes that a user wants no more mail. Does nothing if they unsubscribed before, or were deleted.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -1,4 +1,4 @@
-//! The link that stops a user's mails: signed, bound to her, without end. Pure.
+//! The link that stops a user's mails: signed, bound to the user, without expiry. Pure.
 //!
 //! Whoever holds the mail may stop the mails, and nothing else; so the link needs no sign-in, and no expiry.
 

@@ -64,10 +64,10 @@ pub struct RunPod {
     trace: Option<TraceContext>,
 }
 
-/// A failure that only an operator can mend is alarmed where it is learnt.
+/// Counts and logs a failure that only an operator can fix, as soon as it is known.
 fn alarm(report: &Report) {
     if matches!(report, Report::Failed(failure) if failure.code == FailureCode::ProviderMisconfigured) {
-        tracing::error!("an endpoint of RunPod cannot store results in its own bucket");
+        tracing::error!("an endpoint of RunPod cannot store results in the bucket of its settings");
         Misconfiguration::ProviderBucket.count();
     }
 }

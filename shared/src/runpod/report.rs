@@ -171,7 +171,7 @@ impl Failure {
     /// submitting again. The user gets her credits back and may ask again herself.
     pub const CANCELLED_BY_PROVIDER: Self = Self { code: FailureCode::CancelledByProvider, retry: Retry::Final };
 
-    /// A result without outputs, where outputs are all that is asked for. Once: a worker's bad moment passes, a result over the
+    /// A result without outputs. Retried once: that helps after a transient fault of a worker, but a result over the
     /// provider's size limit would be over it again.
     pub const NO_OUTPUT: Self = Self { code: FailureCode::NoOutput, retry: Retry::Once };
 }

@@ -1,4 +1,4 @@
-//! What a process says about itself on a port of its own: metrics for Prometheus, and `/health` for what starts it again.
+//! Serves metrics for Prometheus, and `/health` for supervisors and probes, on a separate port.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -24,14 +24,14 @@ use crate::liveness::{Liveness, Pulse};
 
 /// How often distributions are condensed, as their size is bounded by it.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
-/// Longest a connection may send its request, and stay.
+/// Longest time for a connection to send its request, and to stay open.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIME_MAX: Duration = Duration::from_mins(10);
-/// Pause after no connection could be taken.
+/// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Records metrics from here on, and serves them and the health of `liveness` on `bind` as long as the process lives; every
-/// series of `program` that is known in advance is there from the first reading. Needs a running tokio runtime.
+/// Records metrics from now on, and serves them and the health of `liveness` on `bind` while the process lives. Every
+/// series of `program` that is known in advance is there from the first scrape. Needs a running tokio runtime.
 ///
 /// # Errors
 /// [`TelemetryError::Metrics`] when the address is taken, or when this process already records metrics.
@@ -63,7 +63,7 @@ async fn serve(listener: TcpListener, handle: PrometheusHandle, liveness: Livene
                 tokio::spawn(timeout(CONNECTION_TIME_MAX, converse(stream, handle.clone(), liveness.clone())));
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection for metrics could not be taken");
+                tracing::warn!(%error, "a connection for metrics could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,15 +1,15 @@
-//! What only an operator can mend, counted so that an alert names it.
+//! Counts faults that only an operator can fix, so that an alert names them.
 
 use metrics::counter;
 
 use super::names;
 
-/// A setting of ours or of somebody else's that is wrong.
+/// A wrong setting: ours, or one at a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Misconfiguration {
     /// The image store refuses our key, or there is no such bucket.
     StoreDenies,
-    /// The bucket refuses an object that we must store: its types or its size limit.
+    /// The bucket refuses an object that we must store, because of its allowed types or its size limit.
     StoreRefuses,
     /// An endpoint of RunPod cannot store its results in the bucket that it is told to use.
     ProviderBucket,
@@ -26,7 +26,7 @@ impl Misconfiguration {
         }
     }
 
-    /// Counts that it was met once more.
+    /// Counts one more occurrence.
     pub(crate) fn count(self) {
         counter!(names::MISCONFIGURATIONS_TOTAL, "fault" => self.as_str()).increment(1);
     }

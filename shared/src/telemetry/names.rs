@@ -148,7 +148,7 @@ pub(super) fn describe() {
     describe_histogram!(STORAGE_CALL_SECONDS, Unit::Seconds, "Duration of calls to the image store, by operation");
     describe_counter!(
         MISCONFIGURATIONS_TOTAL,
-        "Times that only an operator can help: the settings of a bucket or a key are wrong, by fault"
+        "Failures that only an operator can fix, because a bucket or key is set up wrongly, by fault"
     );
     describe_counter!(INPUT_FETCHES_TOTAL, "Pictures fetched from addresses that customers gave, by outcome");
     describe_histogram!(INPUT_FETCH_SECONDS, Unit::Seconds, "Duration of fetching a picture from a customer's address");
@@ -157,7 +157,7 @@ pub(super) fn describe() {
     describe_gauge!(HTTP_CONNECTIONS, "Connections that are open");
     describe_counter!(
         HTTP_CONNECTIONS_ENDED_TOTAL,
-        "Connections refused or ended for want of room, or ended for being slow or idle"
+        "Connections refused or ended because the limit was reached, or ended because they were slow or idle"
     );
     describe_counter!(HTTP_DRAINS_TOTAL, "Bodies that were left unread when their request was answered, by outcome");
     describe_counter!(
@@ -176,9 +176,9 @@ pub(super) fn describe() {
     describe_gauge!(
         BILLING_STOPS_OLDEST_SECONDS,
         Unit::Seconds,
-        "How long a subscription or checkout of a user who is gone has waited to be stopped at Stripe; 0 when none does"
+        "How long the oldest subscription or checkout of a deleted user has waited to be cancelled at Stripe; 0 if none"
     );
-    describe_counter!(BILLING_STOPS_TOTAL, "Tries to stop at Stripe what users who are gone would pay, by outcome");
+    describe_counter!(BILLING_STOPS_TOTAL, "Attempts to cancel a deleted user's billing at Stripe, by outcome");
     describe_gauge!(
         PAYMENT_EVENTS_OLDEST_SECONDS,
         Unit::Seconds,

@@ -1,7 +1,7 @@
-//! Shows 0 for every series whose labels are known in advance, from the start of a process.
+//! Sets every series whose labels are known in advance to 0 when a process starts.
 //!
-//! A counter that appears with its first event has no increase then, so an alert misses that event; a gauge that is only set
-//! while something is there cannot be told from one that nobody sets.
+//! A counter that appears with its first event shows no increase, so an alert misses that event. A gauge that is set
+//! only while there is something to measure cannot be told from one that is never set.
 
 use metrics::{Label, counter, gauge};
 
@@ -25,7 +25,7 @@ pub enum Program {
 
 /// How calls to RunPod and Stripe end.
 const CALL_OUTCOMES: [&str; 6] = ["ok", "rejected", "misconfigured", "unavailable", "unknown", "not_found"];
-/// How steps end that did not do what they are for. The other ends are named by what happened to the generation.
+/// Outcomes of steps that failed to do their work. The other outcomes are named after what happened to the generation.
 const STEP_FAILURES: [&str; 7] =
     ["error", "timeout", "panic", "unreadable", "too_many_attempts", "nothing_to_do", "lease_lost"];
 /// Statements that are timed.
@@ -64,7 +64,8 @@ type Values = (&'static str, Vec<&'static str>);
 /// A metric, and its labels in the order in which they are recorded.
 type Known = (Kind, &'static str, Vec<Values>);
 
-/// Sets every series of `program` that is known in advance to 0. Whoever knows better sets it at once.
+/// Sets every series of `program` that is known in advance to 0. Code that knows the real value sets it right
+/// afterwards.
 pub fn show_zeros(program: Program) {
     for (kind, name, labels) in known(program) {
         for labels in combinations(&labels) {
@@ -219,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// Counters and gauges that are not there from the start, and why.
+    /// Counters and gauges that are not set at the start, and why.
     const EXCUSED: [(&str, &str); 11] = [
         (names::BOOKS_AGE_SECONDS, "0 would say that the books have just been read"),
         (names::CLEANUP_AGE_SECONDS, "0 would say that a cleanup has just ended"),

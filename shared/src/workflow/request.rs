@@ -60,7 +60,7 @@ pub struct Request {
     pub quote_id: Option<QuoteId>,
     /// What to run.
     pub workflow: &'static Workflow,
-    /// How the customer chose to work; kept for her, without effect on the result.
+    /// How the customer chose to work; kept for them, without effect on the result.
     pub method: String,
     /// The workflow's parameters in `snake_case`, defaults filled in. Pictures stand here as storage paths and
     /// addresses; those that came inside the request only after [`Request::for_user`].
@@ -130,7 +130,7 @@ impl Request {
     /// The same request with every picture where this user's pictures are.
     ///
     /// # Errors
-    /// A fault for each storage path that is not for her to use, absent or not.
+    /// A fault for each storage path that the user may not use, whether or not it exists.
     pub fn for_user(mut self, user_id: UserId) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
         for picture in &self.pictures {

@@ -1,4 +1,4 @@
-//! What deleting a generation costs does not grow with the number of its user's generations.
+//! The cost of deleting a generation does not grow with the number of the user's generations.
 
 use devstack::postgres::TestDatabase;
 use shared::ids::{GenerationId, UserId};
@@ -31,7 +31,7 @@ async fn generations(pool: &PgPool, user: Uuid, encoded: i64) -> Uuid {
     id
 }
 
-/// How often a row was decoded until now.
+/// How many rows were decoded until now.
 async fn decoded(pool: &PgPool) -> i64 {
     run(pool, "select pg_stat_force_next_flush()").await;
     value(pool, "select coalesce(sum(calls), 0)::bigint from pg_stat_user_functions where funcname = 'named_pictures'")

@@ -1,4 +1,4 @@
-//! A database connection that stays open and answers no more is closed, whatever it is used for.
+//! A database connection that falls silent (stays open, but answers nothing) is closed, whatever it is used for.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use sqlx::{Connection, Executor, PgPool};
 use tokio::time::{sleep, timeout};
 
 const SILENCE_MAX: Duration = Duration::from_secs(1);
-/// The longest wait of one use: an answer that was begun, and the pool's own limit.
+/// The longest wait of one use: a response that broke off, plus the pool's own limit.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POOL_MAX: u32 = 2;
 
@@ -31,7 +31,7 @@ impl World {
         Self { _database: database, proxy, pool }
     }
 
-    /// Everything the pool may hold can be used again.
+    /// Checks that every connection that the pool may hold can be used again.
     async fn is_whole(&self) {
         let whole = async {
             loop {
@@ -104,7 +104,7 @@ async fn what_is_dropped_midway_gives_its_place_in_the_pool_back() {
     for _ in 0..POOL_MAX {
         let mut tx = bounded("a transaction", async {
             loop {
-                // A busy machine may be silent for as long as a server that is away.
+                // A busy machine may be silent for as long as an unreachable server.
                 if let Ok(tx) = world.pool.begin().await {
                     return tx;
                 }

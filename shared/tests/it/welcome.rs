@@ -1,4 +1,4 @@
-//! Welcome credits: every road on which a user comes, with the setting that asks for a confirmed email address and without.
+//! Welcome credits: every way to sign up, with the setting that requires a confirmed email address and without it.
 
 use devstack::postgres::TestDatabase;
 use sqlx::PgPool;
@@ -10,8 +10,8 @@ use crate::projects::KINDS;
 const ADA: Uuid = uuid!("00000000-0000-4000-8000-0000000000a1");
 const WELCOME: i32 = 100;
 
-/// Statements of Supabase Auth, in its own transactions, and what the user has after each: where the address must be
-/// confirmed, and where it need not be.
+/// Statements of Supabase Auth, in its own transactions, and the user's credits after each: if the email address must
+/// be confirmed, and if it need not be.
 type Step = (&'static str, i32, i32);
 struct Road {
     name: &'static str,
@@ -109,7 +109,7 @@ const ROADS: &[Road] = &[
     },
 ];
 
-/// As Supabase Auth's own role.
+/// Runs the statement as Supabase Auth's own role.
 async fn auth_runs(pool: &PgPool, statement: &str) {
     let statement = statement.replace("{ada}", &ADA.to_string());
     run(pool, &format!("begin; set local role supabase_auth_admin; {statement}; commit")).await;
@@ -191,7 +191,8 @@ async fn two_confirmations_at_once_bring_one_welcome() {
 
 #[tokio::test]
 async fn users_of_before_this_backend_keep_what_they_have_and_get_no_second_welcome() {
-    // What adoption leaves: an entry without a key, or an adjustment that states the balance.
+    // Adoption (of users from before this backend) leaves an entry without a key, or an adjustment that states the
+    // balance.
     for (entry, key) in [(100, "null"), (70, "'adjustment:adoption:' || '{ada}'")] {
         let database = TestDatabase::new().await;
         let pool = database.pool();
@@ -232,7 +233,7 @@ async fn an_older_supabase_auth_confirms_without_the_column_is_anonymous() {
     assert_eq!(balance(pool).await, 0);
     auth_runs(pool, CONFIRM).await;
     assert_eq!(balance(pool).await, WELCOME);
-    // Its migrations are not kept from changing the columns that are looked at.
+    // Our triggers do not prevent Supabase Auth's migrations from changing the columns that they read.
     run(pool, "alter table auth.users drop column confirmed_at, alter column email_confirmed_at type text").await;
 }
 

@@ -10,7 +10,7 @@ const ROWS: &str = "
       values ('USER', 'model', 'automatic', 'completed');
     insert into public.user_settings (user_id) values ('USER') on conflict do nothing;";
 
-/// Text and list columns that a signed-in user may change in a row of theirs, and how a huge value of each is written.
+/// Text and list columns that signed-in users may change in their rows, and how to write a huge value of each.
 const WRITABLE: &str = "
     select coalesce(string_agg(format('%s %s %s', c.table_name, c.column_name, c.data_type), ';'
                                order by c.table_name, c.column_name), '')

@@ -130,8 +130,8 @@ pub enum JobFault {
         /// Milliseconds.
         ms: u64,
     },
-    /// The worker that takes it has just started: it boots that long inside of the job, which counts against
-    /// executionTimeout, before it works.
+    /// The worker that takes the job has just started: it boots for this long within the job before it works, which
+    /// counts against executionTimeout.
     ColdStart {
         /// Milliseconds.
         ms: u64,

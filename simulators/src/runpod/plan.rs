@@ -33,7 +33,7 @@ pub(super) struct Plan {
     pub(super) form: ImageForm,
     pub(super) webhook: WebhookPlan,
     pub(super) generation_time: Duration,
-    /// What the worker takes to boot, inside of the job.
+    /// How long the worker boots, within the job.
     boot_time: Duration,
     pub(super) expired: bool,
     pub(super) fields: Map<String, Value>,
@@ -95,7 +95,7 @@ impl Plan {
         lost.map(|index| format!("Error uploading {} to S3: {error}", work.filename(index))).collect()
     }
 
-    /// How long a worker has the job, if it is let.
+    /// How long a worker has the job, unless it is stopped.
     pub(super) fn execution_time(&self) -> Duration {
         self.boot_time + self.generation_time
     }

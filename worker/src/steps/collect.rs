@@ -107,7 +107,7 @@ fn numbered(run: &Run, pictures: Vec<NamedOutput>) -> BTreeMap<i16, OutputRef> {
 enum Lost {
     /// It can never be used.
     Unusable,
-    /// The store will never take it.
+    /// The store will never accept it.
     Refused,
     /// It may be had later.
     Unavailable,
@@ -137,7 +137,7 @@ async fn result(state: &WorkerState, leased: &Leased, stored: i16) -> Result<Vec
 async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) -> Result<StoredOutput, Lost> {
     let run = &leased.run;
     let wanted: OutputFormat = run.output_format.parse().expect("accept stores only formats it knows");
-    // The memory to decode one is waited for while this is held, never the reverse.
+    // Waits for memory to decode while holding this permit, never the reverse: so there is no deadlock.
     let _file = FILES.acquire().await.expect("the semaphore is never closed");
     let bytes = fetch(state, &picture).await?;
     let picture = images::prepare(bytes, wanted).await.map_err(|error| {
@@ -159,14 +159,14 @@ async fn keep(state: &WorkerState, leased: &Leased, n: i16, picture: OutputRef) 
     })
 }
 
-/// What an operator or the store can mend is waited for: the result is kept for half an hour. A picture that the bucket
-/// refuses would be refused again.
+/// Waits if an operator can fix the cause or the store may recover: the provider keeps the result for half an hour.
+/// Gives up at once on a picture that the bucket refuses, because it would be refused again.
 async fn put(state: &WorkerState, path: &str, bytes: Bytes, content_type: &str) -> Result<(), Lost> {
     match tokio::time::timeout(PUT_TIMEOUT, state.images.put(path, bytes, content_type)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(StoreError::Unavailable { .. })) | Err(_) => Err(Lost::Unavailable),
         Ok(Err(error @ StoreError::Misconfigured { .. })) => {
-            tracing::error!(%error, "pictures cannot be stored until the settings are mended");
+            tracing::error!(%error, "pictures cannot be stored until the settings are fixed");
             Err(Lost::Unavailable)
         }
         Ok(Err(error @ (StoreError::NotFound | StoreError::TooLarge | StoreError::Rejected { .. }))) => {

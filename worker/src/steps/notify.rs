@@ -1,4 +1,4 @@
-//! Tells a user by mail what became of her generations. Safe to run twice: one worker at a time writes to her.
+//! Tells users by mail how their generations ended. Safe to run twice: one worker at a time sends mail to a user.
 
 use shared::ids::UserId;
 use shared::notification::{Ended, Taken, mailing};

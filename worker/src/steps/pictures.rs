@@ -125,7 +125,7 @@ async fn find(state: &WorkerState, path: &str) -> Result<Bytes, Lost> {
         StoreError::TooLarge => Lost::Unusable("input_too_large"),
         StoreError::Unavailable { .. } => Lost::StoreUnavailable,
         StoreError::Misconfigured { .. } => {
-            tracing::error!(%error, "the image store cannot be read until the settings are mended");
+            tracing::error!(%error, "the image store cannot be read until the settings are fixed");
             Lost::StoreUnavailable
         }
         StoreError::Rejected { .. } => {
@@ -135,7 +135,7 @@ async fn find(state: &WorkerState, path: &str) -> Result<Bytes, Lost> {
     })
 }
 
-/// An address of a customer's choice is given a few chances, not the whole deadline: she is told soon.
+/// A customer's URL is tried a few times, not until the deadline, so that the customer learns of the failure soon.
 async fn fetch(state: &WorkerState, url: &Url) -> Result<Bytes, Lost> {
     for tries in 1..=FETCH_TRIES_MAX {
         match state.inputs.fetch(url).await {

@@ -61,7 +61,7 @@ fn submission(state: &WorkerState, leased: &Leased, mut input: Value) -> Submiss
     Submission {
         input,
         webhook: state.webhooks_enabled.then(|| webhook_url::build(&state.public_url, &state.webhook_secrets, &link)),
-        // It counts from when a worker takes the job, and a cold worker boots inside of the job.
+        // The limit counts from when a RunPod worker takes the job, and a cold worker boots within that time.
         execution_timeout: Duration::from_secs(u64::from(run.max_seconds.unsigned_abs())) + state.cold_start,
         ttl: (run.deadline_at - leased.now() + PROVIDER_TTL_MARGIN).to_std().unwrap_or_default(),
     }

@@ -142,7 +142,7 @@ async fn after_a_run_every_counter_equals_what_the_database_says() {
     stack.reconcile().await;
 }
 
-/// What the start shows as 0 and what happens later are the same series: a label's value that is not known in advance
+/// Every series that appears later must be there with 0 from the start: a label value that is not known in advance
 /// would be missing from the first scrape. The exceptions have labels that are known only in part.
 fn all_were_there_from_the_start(page: &BTreeMap<String, f64>) {
     const OPEN: [&str; 2] = ["shootx_accepts_total", "shootx_steps_total"];

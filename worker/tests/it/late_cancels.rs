@@ -1,4 +1,4 @@
-//! Cancels of submitted generations: a number of them is free each day, the others are charged.
+//! Cancels of submitted generations: the first few of a day are free, further ones are charged.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use simulators::runpod::{JobFault, RunPodEffect};
 use uuid::Uuid;
 
 const WELCOME: i64 = 100;
-/// Of a generation of [`model`].
+/// The price of a generation of [`model`].
 const PRICE: i64 = 2;
 
 async fn stack(free_per_day: &str) -> TestStack {

@@ -1,4 +1,4 @@
-//! A whole worker whose database connections stay open and answer no more, and loops that stand still.
+//! A whole worker whose database connections fall silent (stay open, but answer nothing), and loops that stand still.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ async fn a_worker_whose_connections_fall_silent_goes_on_with_others() {
     let running = Running::start(&stack, proxy.url(&stack.database.worker_url()));
     for round in 0..ROUNDS {
         let id = user.generate(&model().build()).await.unwrap().generation_id();
-        // At another moment of the generation and of the loops each time.
+        // Each time at a different moment of the generation and of the loops.
         sleep(Duration::from_millis(250 * round)).await;
         proxy.silence();
         let silenced = Instant::now();

@@ -1,5 +1,5 @@
-//! Every way in which the image store refuses, at every place that asks it: what is final is settled at once, what an operator or
-//! the store can mend is waited for.
+//! Every way in which the image store refuses, at every place that calls it: final refusals are settled at once; faults
+//! that an operator can fix, or that pass, are retried.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const MENDED_AFTER: Duration = Duration::from_mins(2);
 enum Meaning {
     /// This object is refused for good.
     Final,
-    /// Every object is, until somebody mends the settings.
+    /// Every object is refused, until an operator fixes the settings.
     Misconfigured,
     /// The store is busy.
     Busy,
@@ -56,7 +56,7 @@ async fn begun(stack: &TestStack, body: &Value) -> (TestUser, Uuid) {
     (user, id)
 }
 
-/// Works until nothing is due, and lets time pass for somebody to mend the store.
+/// Works until nothing is due, and lets time pass in which an operator fixes the store.
 async fn wait(stack: &TestStack) {
     for _ in 0..4 {
         stack.drain().await;

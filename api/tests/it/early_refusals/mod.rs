@@ -1,5 +1,5 @@
-//! A request that is refused while its body is still being sent: clients as people use them see the refusal, and not a
-//! broken connection.
+//! Requests that are refused while their body is still being sent: common clients see the refusal instead of a broken
+//! connection.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::transport::over_tls;
 
 /// More than any buffer between client and server holds.
 const LARGE: usize = 3 * 1024 * 1024;
-/// More than any operation takes.
+/// More than any operation accepts.
 const TOO_LARGE: usize = 20 * 1024 * 1024;
 
 /// How long one request of curl's may take, on a machine that is busy.
@@ -40,8 +40,8 @@ enum Sender {
     Curl(&'static str),
 }
 
-/// Every operation that may have a body, without a token and with one, and what no operation answers. What a small body
-/// is refused with, a large one has to be refused with, too.
+/// Every operation that may have a body, without and with a token, and paths without an operation. A large body must be
+/// refused with the same status as a small one.
 async fn cases(stack: &Stack, client: &Client, user: &User) -> Vec<Case> {
     let document = client.get(stack.base.join("/openapi.json").unwrap()).send().await.unwrap();
     let document: serde_json::Value = document.json().await.unwrap();
@@ -73,7 +73,7 @@ async fn cases(stack: &Stack, client: &Client, user: &User) -> Vec<Case> {
     cases
 }
 
-/// The statuses that a client sees, or what it complains of.
+/// The statuses that a client sees, or its error.
 async fn sent(sender: Sender, cases: &[Case], trusted: Option<&Path>, folder: &TempDir) -> Vec<String> {
     let list = serde_json::to_string(cases).unwrap();
     let sources = foreign_tool::checkout().join("api/tests/it/early_refusals");
@@ -156,7 +156,7 @@ async fn every_early_refusal_is_seen_over_tls() {
     every_refusal_is_seen(stack, client, Some(folder.path().join("tls.crt")), &senders).await;
 }
 
-/// The rate of an address comes first of all, and is told as well.
+/// The rate limit of an IP address applies first; that refusal is seen, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_upload_is_told_so() {
     const TIMES: usize = 24;

@@ -1,5 +1,5 @@
-//! What ten calm users notice of one hostile user: the p99 of their requests while the user attacks, beside that of an
-//! idle system. One row for each kind of attack. Limits are the defaults, and SQL makes the rows that are attacked with.
+//! Measures how one hostile user slows ten calm users: the p99 of their requests during an attack, beside that without
+//! one. One row for each kind of attack. Limits have their defaults; the rows that attacks need are made by SQL.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::server::numbered;
 use crate::spend::body;
 use crate::system::{Options, System};
 
-/// The p99 of the calm users may grow by this factor.
+/// The p99 of the calm users may grow by at most this factor.
 const GROWTH_MAX: f64 = 2.0;
 const CALM_USERS: u32 = 10;
-/// The user who attacks comes after the calm ones.
+/// The number of the user who attacks, after those of the calm ones.
 const HOSTILE_USER: u32 = CALM_USERS + 1;
 /// Requests a second of all calm users together.
 const CALM_RATE: f64 = 40.0;
@@ -46,7 +46,7 @@ const HELD_BODY_BYTES: usize = 16_000_000;
 /// A lossless WebP file of 38 bytes: 8192 by 8192 pixels of one colour, 256 MiB when decoded.
 const FLAT_PICTURE: &str = "UklGRh4AAABXRUJQVlA4TBEAAAAv/9//FwdQjyLXo8iBiOh/AAA=";
 
-/// What the hostile user does.
+/// A kind of attack by the hostile user.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     Lists,

@@ -28,7 +28,7 @@ pub(crate) enum Goal {
     Nothing,
     /// Of the reference, at least this share.
     RatioMin(f64),
-    /// Of the reference, at most this many times.
+    /// At most this many times the reference.
     RatioMax(f64),
     /// The asked-for floor: the figure is below this, and nothing failed.
     Below(f64),

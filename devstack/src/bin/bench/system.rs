@@ -39,7 +39,7 @@ pub(crate) struct Options {
     pub(crate) picture_side: u32,
     /// Outputs of a request.
     pub(crate) outputs: u8,
-    /// Whether users are limited as by default; otherwise their balance alone limits them.
+    /// Whether users have the default limits; otherwise only their balance limits them.
     pub(crate) default_limits: bool,
 }
 

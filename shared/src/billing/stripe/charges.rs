@@ -1,11 +1,11 @@
-//! Stripe's JSON of money that moved: payments, their charges, and the disputes about them.
+//! Stripe's JSON of payments, their charges, and the disputes about them.
 //!
-//! A payer's bank may dispute in another currency than the charge's. What it holds is then a share of the charge, found in
-//! a currency that both are told in.
+//! A payer's bank may dispute in another currency than the charge's. The share of the charge that it holds is then
+//! calculated in a currency in which Stripe states both amounts.
 
 use serde::Deserialize;
 
-/// A payment: what came, and what went back, in the smallest units of the charge's currency.
+/// A payment: the amounts paid and reversed, in the smallest units of the charge's currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     pub id: String,
@@ -13,7 +13,7 @@ pub struct Payment {
     pub charged: i64,
     /// Refunded, or held by the payer's bank in a dispute that is open or lost.
     pub reversed: i64,
-    /// Whether all disputes could be compared with the charge; `reversed` is without those that could not.
+    /// Whether all disputes could be compared with the charge; `reversed` leaves out those that could not.
     pub is_clear: bool,
 }
 
@@ -35,20 +35,20 @@ pub(super) struct Charge {
     presentment_details: Option<Presentment>,
 }
 
-/// What the payer saw, where Stripe converted the price.
+/// The amount and currency that the payer saw, if Stripe converted the price.
 #[derive(Deserialize)]
 struct Presentment {
     presentment_amount: i64,
     presentment_currency: String,
 }
 
-/// A charge with what it brought to our balance at Stripe.
+/// A charge with the amount that it added to our balance at Stripe.
 #[derive(Deserialize)]
 pub(super) struct SettledCharge {
     pub(super) balance_transaction: Option<Movement>,
 }
 
-/// What moved on our balance at Stripe, in the currency that it is kept in.
+/// A movement on our balance at Stripe, in the balance's currency.
 #[derive(Deserialize)]
 pub(super) struct Movement {
     amount: i64,
@@ -65,13 +65,13 @@ pub(super) struct Dispute {
 }
 
 impl Dispute {
-    /// Whether the bank has the money: not in an inquiry, nor once it decided for us.
+    /// Whether the bank holds the money: not during an inquiry, and not after it decided in our favour.
     pub(super) fn holds_money(&self) -> bool {
         matches!(self.status.as_str(), "needs_response" | "under_review" | "lost")
     }
 
-    /// What it holds of the charge, in the charge's units, where both are in one currency: the charge's, or the one that
-    /// the payer saw.
+    /// The part of the charge that it holds, in the charge's units, if both are stated in one currency: the charge's,
+    /// or the one that the payer saw.
     pub(super) fn held_of(&self, charge: &Charge) -> Option<i64> {
         if self.currency == charge.currency {
             return Some(self.amount);
@@ -80,7 +80,7 @@ impl Dispute {
         share(charge.amount_captured, self.amount, seen.presentment_amount)
     }
 
-    /// The same by what the charge brought to our balance and the dispute took from it.
+    /// The same, from the amounts that the charge added to our balance and the dispute took from it.
     pub(super) fn held_of_settled(&self, charge: &Charge, brought: &Movement) -> Option<i64> {
         if self.balance_transactions.is_empty()
             || self.balance_transactions.iter().any(|moved| moved.currency != brought.currency)

@@ -85,7 +85,7 @@ impl Stripe {
     pub async fn create_session(&self, new: &NewSession<'_>) -> Result<Session, ProviderError> {
         let made = self.post_session(new, &new.purchase_id.to_string()).await;
         match made {
-            // The customer may have been deleted there. Then she is a new one.
+            // The customer may have been deleted at Stripe. Then a new one is made.
             Err(ProviderError::Rejected { .. }) if new.customer_id.is_some() => {
                 let unknown = NewSession { customer_id: None, ..*new };
                 self.post_session(&unknown, &format!("{}:new", new.purchase_id)).await
@@ -131,10 +131,10 @@ impl Stripe {
         self.call("update_subscription", || self.http.post(self.url(&["subscriptions", id])).form(&form)).await
     }
 
-    /// Ends a subscription now: nothing is billed any more, and nothing is given back.
+    /// Cancels a subscription immediately: nothing more is billed, and nothing is refunded.
     ///
     /// # Errors
-    /// [`ProviderError`]; `NotFound` also where it has ended already.
+    /// [`ProviderError`]; `NotFound` also if it has ended already.
     pub async fn cancel_subscription(&self, id: &str) -> Result<Subscription, ProviderError> {
         self.call("cancel_subscription", || self.http.delete(self.url(&["subscriptions", id]))).await
     }
@@ -169,7 +169,7 @@ impl Stripe {
         Ok(Payment { id: id.to_owned(), currency, charged, reversed, is_clear })
     }
 
-    /// What a dispute holds of its charge, in the charge's units; `None` where no currency is common to both.
+    /// The part of its charge that a dispute holds, in the charge's units; `None` if they have no currency in common.
     async fn held(&self, dispute: &Dispute, charge: &Charge) -> Result<Option<i64>, ProviderError> {
         if let Some(held) = dispute.held_of(charge) {
             return Ok(Some(held));

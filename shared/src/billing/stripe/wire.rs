@@ -24,7 +24,7 @@ pub struct NewSession<'a> {
     pub currency: &'a str,
     /// `month` or `year`, of a plan.
     pub interval: Option<&'a str>,
-    /// Who she is, if she bought before.
+    /// The user's customer id, if they bought before.
     pub customer_id: Option<&'a str>,
     pub expires_at: DateTime<Utc>,
     pub success_url: &'a str,
@@ -43,7 +43,7 @@ pub struct Session {
     pub url: Option<String>,
     pub payment_intent: Option<String>,
     pub customer: Option<String>,
-    /// What it became, if it was of a plan and was paid.
+    /// The subscription that it became, if it was for a plan and was paid.
     pub subscription: Option<String>,
     pub amount_total: Option<i64>,
     pub currency: Option<String>,
@@ -104,9 +104,9 @@ pub struct Invoice {
     pub number: Option<String>,
     pub status: String,
     pub total: i64,
-    /// By payments, and past Stripe.
+    /// Paid by payments, and outside Stripe.
     amount_paid: i64,
-    /// The customer's balance before and after it was applied; below zero the customer has credit. None before that.
+    /// The customer's balance before and after it was applied; below zero, the customer has credit. `None` before that.
     #[serde(default)]
     starting_balance: i64,
     ending_balance: Option<i64>,
@@ -146,11 +146,11 @@ struct InvoicePayment {
 /// How an invoice was paid, besides what the customer's balance covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaidBy<'a> {
-    /// All from the balance, or past Stripe.
+    /// All of it from the balance, or outside Stripe.
     None,
-    /// By one payment, which covers so many cents of it.
+    /// By one payment, which covers this many cents of it.
     One { payment_id: &'a str, charged_cents: i32 },
-    /// By several, or by one that is no payment intent.
+    /// By several payments, or by one that is not a payment intent.
     Several,
 }
 
@@ -174,7 +174,7 @@ impl Invoice {
         self.lines.data.first().map(|line| line.period)
     }
 
-    /// What is paid of it: what came by payments and past Stripe, and what was taken from the customer's balance.
+    /// The amount paid: by payments, outside Stripe, and from the customer's balance.
     #[must_use]
     pub fn settled_cents(&self) -> i64 {
         let from_balance = self.ending_balance.unwrap_or(self.starting_balance).saturating_sub(self.starting_balance);
@@ -185,13 +185,14 @@ impl Invoice {
     #[must_use]
     pub fn paid_by(&self) -> PaidBy<'_> {
         let all = self.payments.iter().flat_map(|payments| &payments.data);
-        // Payments that were recorded and not made by Stripe have their own type: nothing goes back by them here.
+        // Payments that were only recorded at Stripe have their own type: they can be neither refunded nor disputed
+        // there.
         let mut paid = all.filter(|payment| payment.status == "paid" && payment.payment.kind != "payment_record");
         match (paid.next(), paid.next()) {
             (None, _) => PaidBy::None,
             (Some(InvoicePayment { payment, amount_paid, .. }), None) => match &payment.payment_intent {
                 Some(payment_id) => {
-                    // It may also have paid what the customer owed from before.
+                    // The payment may also have covered an earlier debt of the customer.
                     let cents = amount_paid.unwrap_or(self.amount_paid).min(self.settled_cents()).max(0);
                     PaidBy::One { payment_id, charged_cents: i32::try_from(cents).unwrap_or(i32::MAX) }
                 }
@@ -238,7 +239,7 @@ pub(super) fn session_form(new: &NewSession<'_>) -> Vec<(&'static str, String)> 
         ("expires_at", new.expires_at.timestamp().to_string()),
         ("success_url", new.success_url.to_owned()),
         ("cancel_url", new.cancel_url.to_owned()),
-        // The account's own setting may have the price shown, and disputed, in the payer's currency.
+        // Otherwise the account's setting may show the price, and allow disputes, in the payer's currency.
         ("adaptive_pricing[enabled]", "false".to_owned()),
         ("line_items[0][quantity]", "1".to_owned()),
         ("line_items[0][price_data][currency]", new.currency.to_owned()),

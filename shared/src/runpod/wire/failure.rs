@@ -33,7 +33,7 @@ const TEXTS: &[(&[&str], Failure)] = &[
     (&["worker", "lost"], failure(FailureCode::WorkerLost, Retry::Retryable)),
     (&["worker", "gone"], failure(FailureCode::WorkerLost, Retry::Retryable)),
     (&["worker", "unhealthy"], failure(FailureCode::WorkerLost, Retry::Retryable)),
-    // What boto3 says of the bucket to which a worker uploads its results.
+    // boto3's errors about the bucket to which a worker uploads its results.
     (&["nosuchbucket"], failure(FailureCode::ProviderMisconfigured, Retry::Final)),
     (&["specified bucket does not exist"], failure(FailureCode::ProviderMisconfigured, Retry::Final)),
     (&["invalidaccesskeyid"], failure(FailureCode::ProviderMisconfigured, Retry::Final)),

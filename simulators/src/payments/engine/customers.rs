@@ -37,7 +37,7 @@ impl Engine {
         Ok(customer)
     }
 
-    /// Changes what the seller owes the customer: below zero the next invoices are paid from it.
+    /// Changes the customer's balance: below zero, the customer has credit, from which the next invoices are paid.
     pub(in crate::payments) fn adjust_balance(&mut self, id: &str, fields: &Fields<'_>) -> Result<Value, Refusal> {
         fields.only(&["amount", "currency", "description", "metadata"])?;
         let currency = fields.required("currency")?.to_lowercase();

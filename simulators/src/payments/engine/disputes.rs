@@ -1,5 +1,5 @@
-//! Disputes, which a bank opens and closes. It disputes what the payer saw, or the charge in a currency of its own; the
-//! seller's balance moves in the currency that it is kept in.
+//! Disputes, which a bank opens and closes. The bank disputes the amount that the payer saw, or states the charge in a
+//! currency of its own; the seller's balance moves in the balance's own currency.
 
 use serde_json::json;
 

@@ -69,7 +69,7 @@ impl Engine {
         self.emit("invoice.paid", Kind::Invoice, id, None);
     }
 
-    /// Pays an invoice on request: past Stripe, or by the customer's means.
+    /// Pays an invoice on request: outside Stripe, or by the customer's payment method.
     pub(in crate::payments) fn pay_now(&mut self, id: &str, fields: &Fields<'_>) -> Result<Value, Refusal> {
         fields.only(&["paid_out_of_band", "payment_method", "off_session", "forgive"])?;
         let invoice = self.shelves.get(Kind::Invoice, id, "id")?;

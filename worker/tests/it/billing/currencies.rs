@@ -1,4 +1,4 @@
-//! Money that goes back in another currency than it came in.
+//! Disputes in another currency than the charge's.
 
 use devstack::shop;
 use serde_json::json;

@@ -84,7 +84,7 @@ async fn a_checkout_of_a_deleted_user_cannot_be_paid_and_one_just_paid_is_cancel
     let shop = Shop::open().await;
     let open = wares::session(&shop.user.buy(wares::STARTER.0).await.unwrap().expecting(201));
     let paid = wares::session(&shop.user.subscribe(shop.plans.monthly).await.unwrap().expecting(201));
-    // Paid at Stripe, and not heard of here yet.
+    // Paid at Stripe, but its event has not arrived here yet.
     shop.pay(&paid);
     delete(&shop, "delete from auth.users where id = $1").await;
     shop.stack.settle_payments().await;

@@ -73,7 +73,7 @@ impl Shop {
         self.stack.drain().await;
     }
 
-    /// Lets so many days pass in which nobody works.
+    /// Lets this many days pass in which no worker runs.
     async fn away(&mut self, days: u32) {
         self.stack.advance(DAY * days).await;
         self.stack.settle_payments().await;
@@ -129,7 +129,7 @@ impl Shop {
         answer.json().await.unwrap()
     }
 
-    /// Kinds and details of the anomalies that are open, without reading the books anew.
+    /// Kinds and details of the open anomalies, without a new audit of the ledger.
     async fn anomalies(&self) -> Vec<(String, String)> {
         sqlx::query_as("select kind, detail from gateway.anomaly where ended_at is null order by kind, detail")
             .fetch_all(self.stack.database.pool())
@@ -137,7 +137,7 @@ impl Shop {
             .unwrap()
     }
 
-    /// The kinds that are open once the books were read.
+    /// The kinds of the anomalies that are open after an audit of the ledger.
     async fn anomalies_when_read(&self) -> Vec<String> {
         sqlx::query("update gateway.reading set read_at = null").execute(self.stack.database.pool()).await.unwrap();
         let worker = &self.stack.worker;

@@ -1,4 +1,5 @@
-//! A user has one subscription, however late it is told that the first was paid and however many requests come at once.
+//! A user has one subscription, however late we learn that the first was paid, and however many requests are
+//! concurrent.
 
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use simulators::payments::{EventFault, Kind};
 
 use super::{DAY, Shop, WELCOME};
 
-/// Checkouts that the provider would take a payment at.
+/// Checkouts that can still be paid.
 fn payable(shop: &Shop) -> usize {
     shop.stack.payments.objects(Kind::Session).iter().filter(|session| session["status"] == "open").count()
 }
 
 #[tokio::test]
 async fn a_plan_that_was_paid_while_nobody_was_told_is_not_bought_twice() {
-    // Nothing is told, the workers are away, and the checkout's hour passes.
+    // No event arrives, no worker runs, and the checkout's hour passes.
     for wait in [Duration::ZERO, Duration::from_mins(70), DAY * 2] {
         let mut shop = Shop::open().await;
         shop.stack.payments.script(PaymentsFault::new(EventFault::NeverSent).times(50));

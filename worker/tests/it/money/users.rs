@@ -1,4 +1,4 @@
-//! Users who come without a confirmed address, and users who go; what a cancel was charged.
+//! Users who sign up without a confirmed email address, users who are deleted, and what cancels were charged.
 
 use devstack::shop;
 use rand::RngExt;

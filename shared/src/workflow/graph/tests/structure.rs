@@ -1,4 +1,4 @@
-//! What a customer writes changes numbers in a graph, never its shape, and none of her words gets into it.
+//! What a customer writes changes numbers in a graph, never its shape, and none of their words gets into it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -192,7 +192,7 @@ fn codes_of_a_lossless_webp_are_counted() {
     const MEGABYTES: u32 = 36;
     let of = |groups| [kinds::lossless_with_codes(SIZE, groups), kinds::alpha_with_codes(SIZE, groups)];
     let few = measure(&of(100), &[Road::Input], MEGABYTES);
-    assert_eq!(few.results, vec!["input: webp 64 x 64"; 2]);
+    assert_eq!(few.results, ["input: webp 64 x 64"; 2]);
     let many = measure(&of(4_000), &[Road::Input], MEGABYTES);
     assert!(
         many.results.iter().all(|result| result.starts_with("input: refused: the picture is too large")),

@@ -13,6 +13,8 @@ use crate::payload::CheckedBody;
 
 /// Most bytes of a request. Pictures may come inside it as base64.
 const GENERATE_BYTES_MAX: usize = 16 * 1024 * 1024;
+const OUTPUT_FORMAT: &str = "What outputs are delivered as. A picture too large to be encoded anew here keeps the format \
+    it was made in: the extension of its path says which.";
 const ABOUT: &str = "A request to run one workflow; `workflow_type` decides its form. Every name may also be spelt in \
     camelCase (`ageRange` for `age_range`), `null` counts as left out, and a name that is not listed is refused.";
 
@@ -107,7 +109,7 @@ fn settings(workflow: &Workflow) -> MetaSchema {
     let output_format = MetaSchema {
         default: Some(workflow.format_default().as_str().into()),
         enum_items: workflow.formats.iter().map(|format| format.as_str().into()).collect(),
-        ..about("string", "What outputs are delivered as.")
+        ..about("string", OUTPUT_FORMAT)
     };
     MetaSchema {
         properties: vec![

@@ -25,6 +25,7 @@ mod limits;
 mod list_generations;
 mod notifications;
 mod observation;
+mod picture_memory;
 mod problems;
 mod quote_bounds;
 mod quotes;

@@ -42,6 +42,23 @@ pub fn hollow_png(width: u32, height: u32) -> Vec<u8> {
     [PNG_SIGNATURE, &chunk(b"IHDR", &header), &chunk(b"IDAT", &[0x78, 1]), &chunk(b"IEND", &[])].concat()
 }
 
+/// A WebP of 8192 x 8192 equal pixels with an alpha channel, which its EXIF turns by a quarter: a hundred bytes that take
+/// half a gigabyte to decode.
+pub fn vast_webp() -> Vec<u8> {
+    const SIDE: [u8; 3] = [0xFF, 0x1F, 0];
+    // The signature, both sides and "there is an alpha channel", then codes that need no bit for any pixel.
+    let picture = [0x2F, 0xFF, 0xDF, 0xFF, 0x17, 0x88, 0x88, 0xFE, 0x05];
+    let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let header = [&[0x18, 0, 0, 0][..], &SIDE, &SIDE].concat();
+    let chunks = [riff_chunk(b"VP8X", &header), riff_chunk(b"VP8L", &picture), riff_chunk(b"EXIF", exif)];
+    riff_chunk(b"RIFF", &[&b"WEBP"[..], &chunks.concat()].concat())
+}
+
+fn riff_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("a sample is small");
+    [kind, &length.to_le_bytes()[..], data, &vec![0; data.len() % 2]].concat()
+}
+
 /// A whole PNG of that many equal pixels: few bytes until it is decoded.
 ///
 /// # Panics

@@ -130,6 +130,8 @@ pub(super) const GENERATION_BUCKETS: [f64; 14] =
 pub(super) fn describe() {
     describe_generations();
     describe_database();
+    describe_http();
+    describe_payments();
     describe_counter!(ACCEPTS_TOTAL, "Requests to start a generation, by outcome");
     describe_counter!(STEPS_TOTAL, "Steps of generations that workers ran, by step and outcome");
     describe_counter!(CANCELS_CHARGED_TOTAL, "Cancels beyond the free ones of a user's day, charged in full");
@@ -152,6 +154,28 @@ pub(super) fn describe() {
     );
     describe_counter!(INPUT_FETCHES_TOTAL, "Pictures fetched from addresses that customers gave, by outcome");
     describe_histogram!(INPUT_FETCH_SECONDS, Unit::Seconds, "Duration of fetching a picture from a customer's address");
+    describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
+    describe_gauge!(
+        WEBHOOKS_EXPECTED,
+        "1 where RunPod is asked to call back, 0 where results are found by polling alone"
+    );
+    describe_counter!(CLEANUP_REMOVED_TOTAL, "Rows and stored objects that were removed, by kind");
+    describe_counter!(CLEANUP_REMOVED_BYTES_TOTAL, Unit::Bytes, "Bytes of stored objects that were removed, by kind");
+    describe_gauge!(
+        CLEANUP_AGE_SECONDS,
+        Unit::Seconds,
+        "How long ago a worker, any of them, came to the end of cleaning up"
+    );
+    describe_counter!(MAILS_TOTAL, "Mails to users that were tried, by outcome");
+    describe_histogram!(MAIL_SECONDS, Unit::Seconds, "Duration of handing a mail to the mail server");
+    describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
+    describe_counter!(
+        TRACE_SPANS_TOTAL,
+        "Spans of traces: sent, failed to be sent, or dropped because too many waited"
+    );
+}
+
+fn describe_http() {
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered, by route, method and status");
     describe_histogram!(HTTP_REQUEST_SECONDS, Unit::Seconds, "Duration of requests, by route");
     describe_gauge!(HTTP_CONNECTIONS, "Connections that are open");
@@ -164,11 +188,9 @@ pub(super) fn describe() {
         THROTTLED_TOTAL,
         "Requests refused before anything was asked of the database, by whose rate it was"
     );
-    describe_counter!(WEBHOOKS_TOTAL, "Webhooks received from RunPod, by outcome");
-    describe_gauge!(
-        WEBHOOKS_EXPECTED,
-        "1 where RunPod is asked to call back, 0 where results are found by polling alone"
-    );
+}
+
+fn describe_payments() {
     describe_counter!(PAYMENT_CALLS_TOTAL, "Calls to Stripe, by operation and outcome");
     describe_histogram!(PAYMENT_CALL_SECONDS, Unit::Seconds, "Duration of calls to Stripe, by operation");
     describe_counter!(PAYMENT_WEBHOOKS_TOTAL, "Webhooks received from Stripe, by outcome");
@@ -185,20 +207,6 @@ pub(super) fn describe() {
         "How long the oldest event of Stripe has waited to be followed up; 0 when none does"
     );
     describe_counter!(PAYMENT_EVENTS_RECOVERED_TOTAL, "Events that never came and were found by looking");
-    describe_counter!(CLEANUP_REMOVED_TOTAL, "Rows and stored objects that were removed, by kind");
-    describe_counter!(CLEANUP_REMOVED_BYTES_TOTAL, Unit::Bytes, "Bytes of stored objects that were removed, by kind");
-    describe_gauge!(
-        CLEANUP_AGE_SECONDS,
-        Unit::Seconds,
-        "How long ago a worker, any of them, came to the end of cleaning up"
-    );
-    describe_counter!(MAILS_TOTAL, "Mails to users that were tried, by outcome");
-    describe_histogram!(MAIL_SECONDS, Unit::Seconds, "Duration of handing a mail to the mail server");
-    describe_counter!(JWKS_FETCHES_TOTAL, "Readings of the sign-in service's published keys, by outcome");
-    describe_counter!(
-        TRACE_SPANS_TOTAL,
-        "Spans of traces: sent, failed to be sent, or dropped because too many waited"
-    );
 }
 
 fn describe_generations() {

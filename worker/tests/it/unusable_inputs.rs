@@ -62,6 +62,7 @@ async fn whatever_an_address_gives_but_a_picture_ends_in_a_refund_that_names_it(
         ("cut-jpg", Served::File(bad::truncated(ImageFormat::Jpeg)), DAMAGED, 1),
         ("cut-webp", Served::File(bad::truncated(ImageFormat::WebP)), DAMAGED, 1),
         ("bomb", Served::File(bad::hollow_png(30_000, 30_000)), TOO_LARGE, 1),
+        ("vast", Served::File(bad::vast_webp()), TOO_LARGE, 1),
         ("announced", Served::Announced(INPUT_BYTES_MAX + 1), TOO_LARGE, 1),
         ("many-bytes", Served::File(vec![0; INPUT_BYTES_MAX + 1]), TOO_LARGE, 1),
     ] {

@@ -56,6 +56,7 @@ async fn what_would_fill_the_memory_is_refused_by_its_header() {
         ("a bomb", bad::hollow_png(60_000, 60_000), "the picture is too large: it has 60000 x 60000 pixels"),
         ("a long one", bad::hollow_png(1, 70_000_000), "the picture is too large: "),
         ("one line too many", bad::hollow_png(8_192, 8_193), "the picture is too large: "),
+        ("a few bytes of half a gigabyte", bad::vast_webp(), "the picture is too large: a WEBP picture of 8-bit RGBA"),
         ("larger than numbers are", bad::hollow_png(u32::MAX, u32::MAX), "the "),
     ])
     .await;

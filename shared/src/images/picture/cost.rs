@@ -65,7 +65,7 @@ impl Needs {
             OutputFormat::Webp => {
                 let header = webp::header(file)?;
                 let working = match (header.lossless, header.alpha) {
-                    // Its own pictures of predictors, colours and codes.
+                    // Its own pictures of predictors, colours and numbers of codes.
                     (true, true) => pixels,
                     // The same, and decoded with an alpha channel that is then left out.
                     (true, false) => pixels * 5,
@@ -73,7 +73,7 @@ impl Needs {
                     // Planes, and an alpha channel that is decoded as a picture of its own.
                     (false, true) => pixels * 3 / 2 + pixels * 6 + file_bytes * 2,
                 };
-                (if header.alpha { 4 } else { 3 }, 1, true, working, header.exif)
+                (if header.alpha { 4 } else { 3 }, 1, true, working + header.codes_bytes, header.exif)
             }
             // A frame of another place is decoded by itself.
             OutputFormat::Gif => (4, 1, true, pixels * 4, None),

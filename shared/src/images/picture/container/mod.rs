@@ -8,6 +8,7 @@ pub(super) mod bmff;
 mod gif;
 pub(super) mod jpeg;
 pub(super) mod png;
+mod vp8l;
 pub(super) mod webp;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! WebP: a RIFF file of chunks, each padded to an even length.
 
-use super::{Broken, Cursor, Survey, index};
+use super::{Broken, Cursor, Survey, index, vp8l};
 
 const HEADER: usize = 12;
 const FLAGS: usize = 20;
@@ -9,6 +9,13 @@ const XMP: u8 = 0x04;
 const EXIF: u8 = 0x08;
 const ALPHA: u8 = 0x10;
 
+/// Bytes before the codes of a lossless picture, and of an alpha channel.
+const LOSSLESS_HEADER: usize = 5;
+const ALPHA_HEADER: usize = 1;
+/// How an alpha channel is packed, in its first byte.
+const ALPHA_PACKING: u8 = 0b11;
+const ALPHA_LOSSLESS: u8 = 1;
+
 /// Chunks that change how the picture looks.
 const KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM", b"ANMF"];
 
@@ -16,6 +23,8 @@ const KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"ANIM
 pub(in super::super) struct Header<'a> {
     pub(in super::super) lossless: bool,
     pub(in super::super) alpha: bool,
+    /// What the codes of a lossless picture take, or of such an alpha channel.
+    pub(in super::super) codes_bytes: u64,
     pub(in super::super) exif: Option<&'a [u8]>,
 }
 
@@ -23,28 +32,36 @@ pub(in super::super) struct Header<'a> {
 /// compare the two.
 pub(in super::super) fn header(file: &[u8]) -> Result<Header<'_>, Broken> {
     let mut cursor = Cursor::new(file, HEADER);
-    let (mut stated, mut picture, mut exif) = (None, None, None);
+    let (mut stated, mut picture, mut packed_alpha, mut exif) = (None, None, None, None);
     // A file that is cut off is found to be so when it is decoded.
     while let Ok((kind, data)) = next_chunk(&mut cursor) {
         match &kind {
             b"VP8X" if stated.is_none() => stated = Some(extended(data)?),
-            b"VP8L" if picture.is_none() => picture = Some((true, lossless(data)?)),
-            b"VP8 " if picture.is_none() => picture = Some((false, lossy(data)?)),
+            b"VP8L" if picture.is_none() => picture = Some((Some(data), lossless(data)?)),
+            b"VP8 " if picture.is_none() => picture = Some((None, lossy(data)?)),
+            b"ALPH" if packed_alpha.is_none() => packed_alpha = Some(data),
             b"EXIF" if exif.is_none() => exif = Some(data),
             // The decoder takes the first of each kind, whichever comes first: there must be one picture.
             b"VP8L" | b"VP8 " | b"VP8X" => return Err(Broken("several pictures in the file")),
             _ => {}
         }
     }
-    let alpha = match (stated, picture) {
+    let ((alpha, size), lossless) = match (stated, picture) {
         // Of an animation the frames are elsewhere, and it is refused.
-        (Some((alpha, _)), None) => return Ok(Header { lossless: false, alpha, exif }),
-        (Some((alpha, size)), Some((_, (_, own)))) if size == own => alpha,
-        (None, Some((_, (alpha, _)))) => alpha,
+        (Some((alpha, _)), None) => return Ok(Header { lossless: false, alpha, codes_bytes: 0, exif }),
+        (Some((alpha, size)), Some((lossless, (_, own)))) if size == own => ((alpha, size), lossless),
+        (None, Some((lossless, (alpha, size)))) => ((alpha, size), lossless),
         (Some(_), Some(_)) => return Err(Broken("two sizes in the file")),
         (None, None) => return Err(Broken("no picture in the file")),
     };
-    Ok(Header { lossless: picture.is_some_and(|(lossless, _)| lossless), alpha, exif })
+    let codes = match (lossless, packed_alpha) {
+        (Some(data), _) => data.get(LOSSLESS_HEADER..),
+        (None, Some([how, ..])) if alpha && how & ALPHA_PACKING != ALPHA_LOSSLESS => None,
+        (None, Some(data)) if alpha => data.get(ALPHA_HEADER..),
+        (None, _) => None,
+    };
+    let codes_bytes = codes.map_or(Ok(0), |codes| vp8l::codes_bytes(codes, size))?;
+    Ok(Header { lossless: lossless.is_some(), alpha, codes_bytes, exif })
 }
 
 /// Whether there is an alpha channel, and width and height.

@@ -211,6 +211,51 @@ fn lossless(size: Size, alpha: bool) -> Vec<u8> {
     riff_chunk(b"VP8L", &bits.into_bytes(0))
 }
 
+/// The chunk of a flat picture with so many groups of codes beside the one it uses: each is ten bytes here, and 70 kB to
+/// a decoder.
+pub(super) fn lossless_with_codes(size: Size, groups: u16) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.push(0x2F, 8);
+    bits.push(u64::from(size.0 - 1), 14);
+    bits.push(u64::from(size.1 - 1), 14);
+    bits.push(0, 1 + 3);
+    push_codes(&mut bits, groups);
+    webp(size, &riff_chunk(b"VP8L", &bits.into_bytes(0)), false, 1)
+}
+
+/// The same as the alpha channel of a lossy picture.
+pub(super) fn alpha_with_codes(size: Size, groups: u16) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.push(1, 8);
+    push_codes(&mut bits, groups);
+    webp(size, &[riff_chunk(b"ALPH", &bits.into_bytes(0)), lossy(size)].concat(), true, 1)
+}
+
+fn push_codes(bits: &mut Bits, groups: u16) {
+    let single = |bits: &mut Bits, symbol: u8| bits.push(u64::from(symbol) << 3 | 0b101, 11);
+    // No transform, 2048 colours that have numbers, and a picture of the groups' numbers, which all are the last.
+    bits.push(0, 1);
+    bits.push(11 << 1 | 1, 5);
+    bits.push(7 << 1 | 1, 4);
+    bits.push(0, 1);
+    let [high, low] = groups.to_be_bytes();
+    for symbol in [low, high, 0, 0, 0] {
+        single(bits, symbol);
+    }
+    for _ in 0..groups {
+        // Of the lengths of symbols only 11 is used, which so takes no bit, by 2048 symbols.
+        bits.push(11 << 1, 5);
+        bits.push(1 << (14 * 3), 15 * 3);
+        bits.push(2046 << 4 | 5 << 1 | 1, 16);
+        for _ in 0..4 {
+            bits.push(0b0001, 4);
+        }
+    }
+    for _ in 0..5 {
+        single(bits, 0);
+    }
+}
+
 pub(super) fn lossless_with_alpha(size: Size, turn: u8) -> Vec<u8> {
     webp(size, &lossless(size, true), true, turn)
 }

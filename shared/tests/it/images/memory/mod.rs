@@ -37,6 +37,7 @@ enum Road {
 const ROADS: [Road; 4] = [Road::Input, Road::Output(Png), Road::Output(Jpg), Road::Output(Webp)];
 
 /// What a process told: its peak above what it had at first, in bytes, and what became of each file.
+#[derive(Debug)]
 struct Told {
     peak: u64,
     results: Vec<String>,
@@ -182,4 +183,20 @@ fn noise_and_avif_stay_within_the_memory_for_pictures() {
         });
         within(megabytes, &cases);
     }
+}
+
+/// A group of codes is ten bytes in the file, and 70 kB to the decoder.
+#[test]
+fn codes_of_a_lossless_webp_are_counted() {
+    const SIZE: Size = (64, 64);
+    const MEGABYTES: u32 = 36;
+    let of = |groups| [kinds::lossless_with_codes(SIZE, groups), kinds::alpha_with_codes(SIZE, groups)];
+    let few = measure(&of(100), &[Road::Input], MEGABYTES);
+    assert_eq!(few.results, ["input: webp 64 x 64"; 2]);
+    let many = measure(&of(4_000), &[Road::Input], MEGABYTES);
+    assert!(
+        many.results.iter().all(|result| result.starts_with("input: refused: the picture is too large")),
+        "{many:?}"
+    );
+    within(MEGABYTES, &[("few".to_owned(), few), ("many".to_owned(), many)]);
 }

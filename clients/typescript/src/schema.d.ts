@@ -112,10 +112,10 @@ export interface paths {
         /**
          * Cancel a generation
          * @description Returns the generation as it is now. A queued generation is cancelled and refunded immediately. A submitted or
-         *     running generation is cancelled asynchronously: the first ones in a day (UTC) are refunded, 20 unless the service
-         *     is configured otherwise, and further ones are charged in full. `cancel_cost` says what a cancel costs before and
-         *     after you request it, and `cost` what was charged. A generation that is being collected or is final stays as it
-         *     is. May be repeated; a repeat costs nothing.
+         *     running generation is cancelled asynchronously. You can cancel 20 of these for free per day (UTC), unless the
+         *     service is configured otherwise; each further one is charged in full. `cancel_cost` is the price of cancelling,
+         *     before and after you request it; `cost` shows what was charged. If the outputs are already being collected, or
+         *     the generation has ended, nothing changes. Safe to repeat: a repeated cancel costs nothing.
          */
         post: operations["cancel_generation"];
         delete?: never;
@@ -363,15 +363,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Ask whether mails shall stop
-         * @description A page with a button, for whoever follows the link in a mail. Changes nothing.
+         * Show the page to unsubscribe
+         * @description A page with a button that unsubscribes, linked from every mail. Opening it changes nothing.
          */
         get: operations["find_unsubscription"];
         put?: never;
         /**
          * Stop mails about generations
-         * @description What the button of the page sends, or the user's mail program by itself (RFC 8058, one click). A body is not read.
-         *     Repeating it changes nothing; the user can switch mails on again in her settings.
+         * @description Sent by the button of the page, or by the user's mail program (RFC 8058, one click). A body is not read. Safe to
+         *     repeat. Users can switch mails on again in their settings.
          */
         post: operations["create_unsubscription"];
         delete?: never;
@@ -430,8 +430,8 @@ export interface paths {
         };
         /**
          * Whether the process runs
-         * @description Fails when one of the process's loops has not completed a turn for a minute, and names it: the process should be
-         *     restarted. A database that is away does not fail it.
+         * @description Answers 503 if one of the process's internal loops has not completed a turn for 60 seconds, and names the loop.
+         *     The process should then be restarted. An unreachable database does not make this check fail.
          */
         get: operations["find_liveness"];
         put?: never;
@@ -451,8 +451,8 @@ export interface paths {
         };
         /**
          * Whether it can work
-         * @description The database answers, takes writes and has every migration that this release needs, and the process is not about to
-         *     stop.
+         * @description Answers 200 if the database answers, accepts writes and has every migration that this release needs, and the
+         *     process is not shutting down.
          */
         get: operations["find_readiness"];
         put?: never;
@@ -567,14 +567,14 @@ export interface components {
         Checkout: {
             /**
              * Format: uuid
-             * @description Names the purchase; the page that the customer comes back to is told it.
+             * @description The id of the purchase; it is also passed to the page that the customer returns to.
              */
             purchase_id: string;
             /** @description Where the customer pays. */
             checkout_url: string;
             /**
              * Format: date-time
-             * @description Until when she can.
+             * @description When the page expires.
              */
             expires_at: string;
         };
@@ -663,7 +663,7 @@ export interface components {
             charged: number;
             /**
              * Format: int32
-             * @description What was given back: of what was not delivered, or was cancelled for free.
+             * @description Credits that were refunded: for outputs that were not delivered, or because it was cancelled for free.
              */
             refunded: number;
         };
@@ -674,28 +674,28 @@ export interface components {
         Credits: {
             /**
              * Format: int32
-             * @description What she can spend; never negative. What running generations have reserved is already taken off.
+             * @description Credits that you can spend; never negative. Credits reserved by running generations are already subtracted.
              */
             balance: number;
             /**
              * Format: int32
-             * @description What her generations under way have reserved. What they do not deliver comes back.
+             * @description Credits that your generations under way have reserved. Those for outputs that are not delivered are refunded.
              */
             reserved: number;
             /**
              * Format: int32
-             * @description Reserved for generations since the month began, whatever came back of it.
+             * @description Credits reserved for generations since the month began; refunds are not subtracted.
              */
             spent_this_month: number;
             /**
              * Format: int32
-             * @description Given back since the month began.
+             * @description Credits refunded since the month began.
              */
             refunded_this_month: number;
             /**
              * Format: int32
-             * @description What she owes since a payment was refunded or disputed after its credits were spent. While there is any, nothing
-             *     new is accepted; the next purchase repays it first.
+             * @description Credits that you owe because a payment was refunded or disputed after its credits were spent. While you owe any,
+             *     no generation is accepted; the next purchase repays them first.
              */
             debt: number;
         };
@@ -736,7 +736,7 @@ export interface components {
             cost: components["schemas"]["Cost"] | (null);
             /**
              * Format: int32
-             * @description Credits that cancelling it costs now: 0 while it is queued and while you have free cancellations left today, else
+             * @description Credits that cancelling it now would cost: 0 while it is queued or while you have free cancels left today, else
              *     its price. After a cancel was requested: what that cancel costs. Null once it is too late to cancel.
              */
             cancel_cost: number | null;
@@ -1157,7 +1157,7 @@ export interface components {
             /** @description The cheapest first. */
             items: components["schemas"]["Pack"][];
         };
-        /** @description A picture, in one of three forms: the storage path of one of the caller's own uploads (`{user_id}/uploads/…`) or of an output of hers (`{user_id}/{generation_id}/1.webp`); an `https` address of at most 2048 characters, which is fetched without cookies and without following redirects, up to 30 MB; or the file itself as base64, with or without `data:image/png;base64,` before it, within the 16 MiB of the request. PNG, JPEG and WebP are taken, known by their first bytes; all else is refused. Larger pictures are scaled down before they are used. */
+        /** @description A picture, in one of three forms: the storage path of one of the caller's own uploads (`{user_id}/uploads/…`) or outputs (`{user_id}/{generation_id}/1.webp`); an `https` URL of at most 2048 characters, which is downloaded without cookies and without following redirects, up to 30 MB; or the file itself as base64, with or without `data:image/png;base64,` before it, within the 16 MiB of the request. PNG, JPEG and WebP are taken, known by their first bytes; all else is refused. Larger pictures are scaled down before they are used. */
         Picture: string;
         /**
          * Plan
@@ -5271,7 +5271,7 @@ export interface operations {
             query?: {
                 /** @description The user. */
                 u?: string;
-                /** @description The signature of her id. */
+                /** @description The signature of the user id. */
                 s?: string;
             };
             header?: never;
@@ -5380,7 +5380,7 @@ export interface operations {
             query?: {
                 /** @description The user. */
                 u?: string;
-                /** @description The signature of her id. */
+                /** @description The signature of the user id. */
                 s?: string;
             };
             header?: never;

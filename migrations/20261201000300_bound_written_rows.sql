@@ -1,30 +1,59 @@
 -- Limits what a browser may write through Supabase: the length of each text, the number of tags and of projects.
--- `not valid`: existing rows keep their values, which reads tolerate (read.sql); new values must satisfy the checks.
+--
+-- Triggers instead of check constraints: even a constraint that is `not valid` is checked on every later update of a row,
+-- whatever the update changes. A user whose old row exceeds a limit could not delete its project (`on delete set null`)
+-- or change their settings. A trigger checks a value only when it is written. Existing rows keep their values, which
+-- reads tolerate (read.sql). The error has the same code and fields as that of a constraint.
+create function gateway.refuse_value() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  raise exception 'the new value violates "%"', tg_argv[0]
+    using errcode = 'check_violation', schema = tg_table_schema, table = tg_table_name, constraint = tg_argv[0];
+end
+$$;
+revoke execute on function gateway.refuse_value() from public, anon, authenticated, service_role;
 
-alter table public.profiles
-  add constraint profiles_full_name_length check (char_length(full_name) <= 200) not valid,
-  add constraint profiles_avatar_url_length check (char_length(avatar_url) <= 4096) not valid,
-  add constraint profiles_company_name_length check (char_length(company_name) <= 200) not valid,
-  add constraint profiles_bio_length check (char_length(bio) <= 5000) not valid,
-  add constraint profiles_email_length check (char_length(email) <= 1000) not valid;
+-- Refuses new values of these columns for which the expression is true.
+create function pg_temp.bound(bounded text, columns text, named text, broken text) returns void
+  language plpgsql
+as $$
+begin
+  execute format('create trigger %I before insert or update of %s on public.%I for each row when (%s)
+                  execute function gateway.refuse_value(%L)', 'shootx_' || named, columns, bounded, broken, named);
+end
+$$;
 
-alter table public.projects
-  add constraint projects_name_length check (char_length(name) <= 200) not valid,
-  add constraint projects_description_length check (char_length(description) <= 5000) not valid,
-  add constraint projects_thumbnail_url_length check (char_length(thumbnail_url) <= 4096) not valid,
-  add constraint projects_dates_finite check (isfinite(created_at) and isfinite(updated_at)) not valid;
+create function pg_temp.bound_length(bounded text, name text, chars_max integer) returns void
+  language sql
+as $$
+  select pg_temp.bound(bounded, quote_ident(name), bounded || '_' || name || '_length',
+                       format('char_length(new.%I) > %s', name, chars_max))
+$$;
 
-alter table public.user_settings
-  add constraint user_settings_default_quality_length check (char_length(default_quality) <= 50) not valid,
-  add constraint user_settings_language_length check (char_length(language) <= 50) not valid;
+select pg_temp.bound_length(bounded, name, chars_max)
+from (values
+  ('profiles', 'full_name', 200),
+  ('profiles', 'avatar_url', 4096),
+  ('profiles', 'company_name', 200),
+  ('profiles', 'bio', 5000),
+  ('profiles', 'email', 1000),
+  ('projects', 'name', 200),
+  ('projects', 'description', 5000),
+  ('projects', 'thumbnail_url', 4096),
+  ('user_settings', 'default_quality', 50),
+  ('user_settings', 'language', 50),
+  -- The same limits as in a request to generate (`NAME_CHARS_MAX`, `TAGS_MAX` and `TAG_CHARS_MAX` in the code).
+  ('generations', 'brand_name', 200),
+  ('generations', 'campaign_name', 200)
+) as text (bounded, name, chars_max);
 
--- The same limits as in a request to generate (`NAME_CHARS_MAX`, `TAGS_MAX` and `TAG_CHARS_MAX` in the code).
-alter table public.generations
-  add constraint generations_brand_name_length check (char_length(brand_name) <= 200) not valid,
-  add constraint generations_campaign_name_length check (char_length(campaign_name) <= 200) not valid,
-  add constraint generations_tags_bounded check (
-    tags is null or tags = '{}' or (array_ndims(tags) = 1 and cardinality(tags) <= 20
-      and array_position(tags, null) is null and char_length(array_to_string(tags, '')) <= 1000)) not valid;
+select pg_temp.bound('generations', 'tags', 'generations_tags_bounded',
+  $$case when array_ndims(new.tags) > 1 then true
+         else cardinality(new.tags) > 20 or array_position(new.tags, null) is not null
+              or char_length(array_to_string(new.tags, '')) > 1000 end$$);
+select pg_temp.bound('projects', 'created_at, updated_at', 'projects_dates_finite',
+  'not (isfinite(new.created_at) and isfinite(new.updated_at))');
 
 -- A user may have 1000 projects; existing users who have more keep them. Runs with the rights of the role that inserts.
 create function gateway.bound_projects() returns trigger
@@ -42,17 +71,6 @@ create trigger shootx_bound_projects before insert on public.projects
   for each row execute function gateway.bound_projects();
 
 -- The front end's own tables, where a deployment has them.
-do $$
-declare
-  held record;
-begin
-  for held in
-    select c.table_name, c.column_name
-    from information_schema.columns as c
-    where c.table_schema = 'public' and c.table_name in ('support_tickets', 'ticket_messages') and c.data_type = 'text'
-  loop
-    execute format('alter table public.%I add constraint %I check (char_length(%I) <= 20000) not valid',
-                   held.table_name, held.table_name || '_' || held.column_name || '_length', held.column_name);
-  end loop;
-end
-$$;
+select pg_temp.bound_length(c.table_name::text, c.column_name::text, 20000)
+from information_schema.columns as c
+where c.table_schema = 'public' and c.table_name in ('support_tickets', 'ticket_messages') and c.data_type = 'text';

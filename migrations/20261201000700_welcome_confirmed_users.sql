@@ -15,6 +15,8 @@ revoke execute on function gateway.is_confirmed(jsonb) from public, anon, authen
 drop function gateway.open_account(uuid, text, text);
 
 -- Makes the profile and the balance, and gives the welcome credits once. Never fails: each part is tried separately.
+-- Users choose the name, so it is cut to the length that `profiles_full_name_length` accepts: without a profile, a user
+-- can do nothing.
 create function gateway.open_account(person jsonb) returns void
   language plpgsql set search_path = ''
 as $$
@@ -24,7 +26,7 @@ declare
 begin
   begin
     insert into public.profiles (id, email, full_name)
-    values (who, coalesce(person ->> 'email', ''), person -> 'raw_user_meta_data' ->> 'full_name')
+    values (who, coalesce(person ->> 'email', ''), left(person -> 'raw_user_meta_data' ->> 'full_name', 200))
     on conflict (id) do nothing;
   exception when others then
     raise warning 'sign-up of % made no profile: %', who, sqlerrm;

@@ -11,7 +11,7 @@
 //! - [`foreign_tool`]: programs of others that tests run; [`otlp_receiver`]: one that takes spans.
 //! - [`shop`]: what is on sale there, and how it is paid.
 //! - [`silent_proxy`]: makes database connections fall silent: they stay open, but answer nothing.
-//! - [`books`]: what only the database tells.
+//! - [`books`]: what only the database tells; [`strange_rows`]: rows with extreme values.
 //!
 //! Services never depend on it; their tests do.
 
@@ -31,5 +31,6 @@ pub mod samples;
 pub mod shop;
 pub mod silent_proxy;
 pub mod stack;
+pub mod strange_rows;
 pub mod test_stack;
 mod test_user;

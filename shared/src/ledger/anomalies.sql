@@ -6,7 +6,7 @@ with mailbox as (
     from gateway.list_shared_emails() as shared
     join public.credit_transactions as entry on entry.entry_key = 'grant:welcome:' || shared.user_id
 ), reserved as (
-    select user_id, generation_id, -amount as credits
+    select user_id, generation_id, -amount::bigint as credits
     from public.credit_transactions
     where transaction_type = 'generation' and created_at > gateway.now() - interval '24 hours'
 ), refunded as (

@@ -32,9 +32,10 @@ pub async fn list_refunds(pool: &PgPool, user_id: UserId) -> Result<Vec<Refund>,
     sqlx::query_as!(
         Refund,
         r#"
-        select coalesce(entry.created_at, 'epoch') as "at!", entry.generation_id as "generation_id: GenerationId",
+        select least(greatest(coalesce(entry.created_at, 'epoch'), '0001-01-01'), '9999-12-31') as "at!",
+               entry.generation_id as "generation_id: GenerationId",
                entry.amount as credits, run.price as "price?", run.outputs_asked as "outputs_asked?",
-               run.outputs_delivered, run.error_code, generations.error_message as "error_message?"
+               run.outputs_delivered, run.error_code, left(generations.error_message, 2000) as error_message
         from public.credit_transactions as entry
              left join gateway.run using (generation_id)
              left join public.generations on generations.id = entry.generation_id

@@ -44,7 +44,7 @@ pub async fn tell_story(pool: &PgPool, id: GenerationId) -> Result<Option<Story>
     let run = sqlx::query!(
         r#"
         select run.user_id as "user_id: UserId", workflow, stage, price, outputs_asked, outputs_delivered, error_code,
-               generations.error_message, request_id
+               left(generations.error_message, 2000) as error_message, request_id
         from gateway.run join public.generations on generations.id = run.generation_id
         where generation_id = $1
         "#,
@@ -72,7 +72,7 @@ async fn happenings(pool: &PgPool, id: GenerationId) -> Result<Vec<Happening>, s
     sqlx::query_as!(
         Happening,
         r#"
-        select at as "at!", source as "of!", what as "what!"
+        select least(greatest(coalesce(at, 'epoch'), '0001-01-01'), '9999-12-31') as "at!", source as "of!", what as "what!"
         from (
             select created_at as at, 'event' as source, 2 as rank, id as place,
                    format('%s, attempt %s: %s%s', kind, attempt, stage, coalesce(' (' || detail || ')', '')) as what
@@ -82,7 +82,7 @@ async fn happenings(pool: &PgPool, id: GenerationId) -> Result<Vec<Happening>, s
                    format('attempt %s%s', attempt, coalesce(', provider job ' || provider_job_id, ', no provider job known'))
             from gateway.attempt where generation_id = $1
             union all
-            select created_at, 'ledger', 3, 0, format('%s of %s credits', transaction_type, amount)
+            select created_at, 'ledger', 3, 0, format('%s of %s credits', left(transaction_type, 100), amount)
             from public.credit_transactions where generation_id = $1
             union all
             select created_at, 'output', 2, n, format('output %s: %s x %s %s, %s bytes', n, width, height, format, size_bytes)

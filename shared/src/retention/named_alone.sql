@@ -2,12 +2,14 @@
 -- not their profile shows. None at all if that takes more than reading the text of $3 other generations and decoding $4
 -- of them: the search for unused pictures finds them later.
 --
--- Only rows that may name one of the paths are decoded (gateway.may_name).
+-- Only rows that may name one of the paths are decoded (gateway.may_name). `output_urls` of old rows may have any
+-- dimensions.
 with own as materialized (
     select distinct picture.path
     from public.generations as g
     cross join lateral gateway.named_pictures(
-        g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as picture (path)
+        g.input_data, array[g.input_url, g.output_url, g.image_url] || array(select unnest(g.output_urls)), g.user_id
+    ) as picture (path)
     where g.id = $2
       and not exists (select from gateway.output where output.generation_id = $2 and output.path = picture.path)
     order by picture.path limit $4
@@ -33,7 +35,8 @@ with own as materialized (
     select path
     from likely join public.generations as g using (id)
     cross join lateral gateway.named_pictures(
-        g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls, g.user_id) as path
+        g.input_data, array[g.input_url, g.output_url, g.image_url] || array(select unnest(g.output_urls)), g.user_id
+    ) as path
     where (select count(*) from likely) <= $4
     union all
     select path from likely_shown cross join lateral gateway.picture_paths(likely_shown.words, $1) as path

@@ -6,7 +6,9 @@ with seen as (
 ), shown as (
     select * from gateway.list_shown_pictures(array(select distinct user_id from seen))
 ), theirs as (
-    select g.id, g.user_id, g.input_data, array[g.input_url, g.output_url, g.image_url] || g.output_urls as paths
+    -- `output_urls` of old rows may have any dimensions.
+    select g.id, g.user_id, g.input_data,
+           array[g.input_url, g.output_url, g.image_url] || array(select unnest(g.output_urls)) as paths
     from public.generations as g
     where g.user_id in (select user_id from seen) and g.deleted_at is null
 ), named as (

@@ -33,6 +33,7 @@ mod scans;
 mod silence;
 mod stopping;
 mod store_refusals;
+mod strange_rows;
 mod traces;
 mod unknown;
 mod unusable_inputs;

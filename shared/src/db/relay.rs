@@ -93,7 +93,7 @@ async fn relay(client: UnixStream, target: Target, silence_max: Duration) {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             tracing::warn!(%error, "a database connection was closed");
         }
-        Err(error) => tracing::debug!(%error, "a database connection broke"),
+        Err(error) => tracing::debug!(%error, "a database connection ended"),
         Ok(()) => {}
     }
 }
@@ -136,7 +136,7 @@ where
     tokio::select! {
         ended = pass(from_client, to_server, || silence.asked()) => ended,
         ended = pass(from_server, to_client, || silence.ended()) => ended,
-        () = silence.outlast(silence_max) => Err(timed_out("the server said nothing for too long")),
+        error = silence.outlast(silence_max) => Err(error),
     }
 }
 
@@ -180,19 +180,21 @@ impl Silence {
         *self.since() = Since { heard: Instant::now(), asked: None };
     }
 
-    /// Waits until a response, or its next part, is overdue.
+    /// Waits until a response, or its next part, is overdue, and says so.
     ///
     /// TLS hides whether a response is complete. So a connection on which the server sends nothing at all is closed
     /// after twice the time: an idle one is opened again when it is needed, a listener reconnects at once.
-    async fn outlast(&self, silence_max: Duration) {
+    async fn outlast(&self, silence_max: Duration) -> io::Error {
         loop {
-            let due = {
+            let (due, error) = {
                 let since = self.since();
-                let silent = since.heard + silence_max * 2;
-                since.asked.map_or(silent, |asked| silent.min(asked + silence_max))
+                match since.asked {
+                    Some(asked) => (asked + silence_max, timed_out("the server did not answer in time")),
+                    None => (since.heard + silence_max * 2, io::Error::other("nothing was sent on it for too long")),
+                }
             };
             if due <= Instant::now() {
-                return;
+                return error;
             }
             // The response to anything that is sent meanwhile is due later than this.
             sleep_until(due.min(Instant::now() + silence_max)).await;

@@ -136,7 +136,8 @@ async fn after_a_run_every_counter_equals_what_the_database_says() {
     all_were_there_from_the_start(&page);
     for (series, labels, query) in COUNTED {
         let said = said(&stack, labels, query).await;
-        assert!(series.contains("recovered") || said.values().any(|count| *count > 0), "nothing happened to {series}");
+        let may_be_none = ["shootx_cancels_charged_total", "shootx_payment_events_recovered_total"].contains(&series);
+        assert!(may_be_none || said.values().any(|count| *count > 0), "nothing happened to {series}");
         assert_eq!(shown(&page, series, labels), said, "{series}");
     }
     stack.reconcile().await;

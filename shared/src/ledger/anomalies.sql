@@ -38,9 +38,9 @@ union all
  where entry.transaction_type = 'generation' and entry.entry_key is not null and run.generation_id is null
  order by entry.entry_key limit $5)
 union all
-(select 'refunds', user_id, ceil(refunded * 100 / reserved)::bigint, $2, ''
+(select 'refunds', user_id, ceil(refunded * 100 / reserved)::bigint, $2::bigint, ''
  from refunded
- where reserved > 0 and reserved >= $3 and refunded * 100 > $2 * reserved
+ where reserved > 0 and reserved >= $3::bigint and refunded * 100 > $2::bigint * reserved
  order by user_id limit $5)
 union all
 (select 'charged_cancels', user_id, count(*), 0, ''

@@ -110,7 +110,9 @@ fn head(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).context("no status")?;
     let mut fields = lines.filter_map(|line| line.split_once(':'));
     let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.trim());
-    let length = length.context("an answer without a length")?.parse().context("a length that is no number")?;
+    // 204 has no body, and says no length.
+    let length = if status == 204 { "0" } else { length.context("an answer without a length")? };
+    let length = length.parse().context("a length that is no number")?;
     Ok(Some((status, end + 4, length)))
 }
 

@@ -250,8 +250,8 @@ async fn make_old_generations(system: &System) -> anyhow::Result<()> {
     let ids: Vec<uuid::Uuid> = (0..OLD_GENERATIONS).map(old_generation).collect();
     let hostile = numbered(HOSTILE_USER);
     sqlx::query(
-        "insert into public.generations (id, user_id, generation_type, status, input_data, output_urls, completed_at)
-         select id, $2, 'model', 'completed', '{}', array[$2 || '/' || id || '/1.webp'], now()
+        "insert into public.generations (id, user_id, generation_type, method, status, input_data, output_urls, completed_at)
+         select id, $2, 'model', 'automatic', 'completed', '{}', array[$2 || '/' || id || '/1.webp'], now()
          from unnest($1::uuid[]) as id",
     )
     .bind(&ids)

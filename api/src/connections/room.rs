@@ -76,7 +76,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Whether ending it harms nobody much: it is idle, or has been busy for long.
+    /// Whether it may be ended for a newcomer: it is idle, or has been busy for long.
     fn is_spare(&self) -> bool {
         self.is_idle || self.lasted >= BUSY_MAX
     }

@@ -189,9 +189,11 @@ async fn admit_and_accept(state: &ApiState, seen: &Seen, new: &mut NewGeneration
     Ok(accepted)
 }
 
-/// Deletes the rows that note a refused request's pictures, so that refusals leave no rows behind.
+/// Deletes the rows that note a refused request's pictures, so that refusals leave no rows behind. What fails, or finds no
+/// database connection free for the user, is left to a worker.
 async fn forget_pictures(state: &ApiState, refused: &NewGeneration<'_>) {
-    if let Err(error) = retention::forget_uses_of(&state.pool, refused.user_id, refused.id).await {
+    let Ok(pool) = state.database(refused.user_id).await else { return };
+    if let Err(error) = retention::forget_uses_of(&pool, refused.user_id, refused.id).await {
         tracing::warn!(%error, "rows of a refused request's pictures are not deleted yet; a worker will delete them");
     }
 }

@@ -13,7 +13,7 @@ use crate::payload::CheckedBody;
 
 /// Most bytes of a request. Pictures may come inside it as base64.
 const GENERATE_BYTES_MAX: usize = 16 * 1024 * 1024;
-const OUTPUT_FORMAT: &str = "What outputs are delivered as. A picture too large to be encoded anew here keeps the format \
+const OUTPUT_FORMAT: &str = "What outputs are delivered as. A picture that is too large to re-encode here keeps the format \
     it was made in: the extension of its path says which.";
 const ABOUT: &str = "A request to run one workflow; `workflow_type` decides its form. Every name may also be spelt in \
     camelCase (`ageRange` for `age_range`), `null` counts as left out, and a name that is not listed is refused.";

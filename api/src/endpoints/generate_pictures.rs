@@ -59,7 +59,7 @@ enum Inline {
 }
 
 async fn look(state: &ApiState, user_id: UserId, request: &Request, inline: Inline) -> Result<(), ApiError> {
-    // A user's requests take turns, so that nobody else waits for more than one of them.
+    // A user's requests take turns, so that other users wait for at most one of them.
     let in_turn = async {
         let _turn = state.picture_turns.take(user_id).await;
         find_all(state, user_id, request, inline).await

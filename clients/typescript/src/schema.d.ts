@@ -532,7 +532,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -618,7 +618,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -836,7 +836,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1015,7 +1015,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1099,7 +1099,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1270,7 +1270,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1450,7 +1450,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1587,7 +1587,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1661,7 +1661,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default webp
                  * @enum {string|null}
                  */
@@ -1739,7 +1739,7 @@ export interface components {
                  */
                 output_count?: number | null;
                 /**
-                 * @description What outputs are delivered as. A picture too large to be encoded anew here keeps the format it was made in: the extension of its path says which.
+                 * @description What outputs are delivered as. A picture that is too large to re-encode here keeps the format it was made in: the extension of its path says which.
                  * @default mp4
                  * @enum {string|null}
                  */
